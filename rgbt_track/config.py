@@ -1,0 +1,170 @@
+"""Settings as frozen dataclasses, read from YAML at the edge; nothing global, nothing mutable.
+
+An unknown key is refused by name with the nearest valid one: a misspelt setting that is silently
+ignored costs somebody a week. ``build.py`` turns ``ModelConfig`` into a network; ``Tracker`` takes
+``TrackingConfig``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from rgbt_track.resources import find_yaml, nearest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """Anchor shapes of the RPN: sides are ``stride * scale``, deformed by each ratio h / w."""
+
+    stride: int = 8
+    ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
+    scales: tuple[float, ...] = (8.0,)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors."""
+
+    backbone: str = "resnet50"
+    backbone_args: dict[str, Any] = field(default_factory=dict)
+    neck_channels: int = 256
+    template_cells: int = 7
+    fusion: str = "llrr_light"
+    fusion_args: dict[str, Any] = field(default_factory=dict)
+    fuse_at: Literal["neck", "backbone"] = "neck"
+    branches: tuple[str, ...] = ("rgb", "tir", "fused")
+    head: Literal["rpn", "matching"] = "rpn"
+    head_channels: int = 256
+    anchors: AnchorConfig = AnchorConfig()
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """The tracking loop. Defaults are DFAT's; see each rule's own docstring for its source."""
+
+    template_size: int = 127
+    search_size: int = 255
+    context: float = 0.5
+    penalty_k: float = 0.10
+    window_influence: float = 0.41
+    size_lr: float = 0.32
+    decision: Literal["fixed", "adaptive"] = "adaptive"
+    thermal_mean_shift: bool = False
+    template_update_every: int = 0
+    template_update_rate: float = 0.1
+    template_update_score: float = 0.8
+    smallest_side: float = 2.0
+    pysot_exact: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment: a name, a network, a tracking loop, and what training makes of it."""
+
+    name: str
+    model: ModelConfig = ModelConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    training: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    note: str = ""
+
+
+def load_config(name: str | Path) -> Config:
+    """Read a shipped experiment by name, or any experiment YAML by path.
+
+    Raises ``FileNotFoundError`` for an unknown name or path and ``ValueError``, naming the file
+    and the key, for anything in it that is not a setting.
+    """
+    path = find_yaml(name, "experiments")
+    values = read_yaml(path)
+    return from_mapping(Config, {"name": path.stem, **values}, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ``ValueError`` in one line if it holds anything else."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a YAML file: {reason}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    return values
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build a (nested) frozen dataclass from a mapping, refusing unknown keys and wrong types.
+
+    ``where`` begins every error, so that the user knows which file and section to open.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: expected 'key: value' lines, got {values!r}")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            hint = nearest(str(key), hints)
+            raise ValueError(f"{where}: unknown key {key!r}{hint}; valid: {', '.join(hints)}")
+    arguments = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """The inverse of ``from_mapping``: plain dicts and lists that YAML and JSON can hold."""
+    return _plain(dataclasses.asdict(config))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(typing.cast(type, hint), value, where)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise ValueError(f"{where} is {value!r}; valid: {', '.join(map(str, arguments))}")
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        return _convert(kinds[0], value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} is {value!r}; expected a list")
+        if arguments[-1] is not Ellipsis and len(value) != len(arguments):
+            raise ValueError(f"{where} is {value!r}; expected {len(arguments)} values")
+        return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where} is {value!r}; expected 'key: value' lines")
+        return dict(value)
+    return _scalar(hint, value, where)
+
+
+def _scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise ValueError(f"{where} is {value!r}; expected {kind.__name__}")

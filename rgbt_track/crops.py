@@ -1,0 +1,86 @@
+"""The crop geometry, with its exact inverse beside it; tracking and training share it.
+
+A ``CropRegion`` is a square of whole image pixels that is resized to the network's input. Both
+modalities are cut with the same region. Because the region that is really cut (after rounding) is
+the one that maps boxes back, crop and inverse are exact: nothing drifts. The rounding itself
+follows pysot (``get_subwindow``), whose own way back forgets it; ``Tracker`` offers that as
+``pysot_exact``. ``crop`` in a name means pixels of the resized square, continuous, from its corner.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rgbt_track.boxes import Boxes
+
+
+def context_side(width: float, height: float, context: float = 0.5) -> float:
+    """Side of the square around a target with its context: SiamFC's ``sqrt((w+p)(h+p))``.
+
+    ``p = context * (w + h)``; lengths in image pixels.
+    """
+    padding = context * (width + height)
+    return math.sqrt((width + padding) * (height + padding))
+
+
+@dataclass(frozen=True)
+class CropRegion:
+    """A square of ``side`` image pixels from (``left``, ``top``), resized to ``size`` pixels."""
+
+    left: int
+    top: int
+    side: int
+    size: int
+
+    @classmethod
+    def around(cls, center_x: float, center_y: float, side: float, size: int) -> CropRegion:
+        """The square of about ``side`` image pixels centred as near as whole pixels allow.
+
+        ``center_x`` and ``center_y`` are continuous image coordinates. Raises ``ValueError`` when
+        a number is not finite or the side is not positive.
+        """
+        if not all(map(math.isfinite, (center_x, center_y, side))) or side <= 0:
+            raise ValueError(f"no crop of side {side} around ({center_x}, {center_y})")
+        whole = max(round(side), 1)
+        left = math.floor(center_x - whole / 2 + 0.5)
+        top = math.floor(center_y - whole / 2 + 0.5)
+        return cls(left, top, whole, size)
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per image pixel."""
+        return self.size / self.side
+
+    def image_to_crop(self, boxes_xywh: ArrayLike) -> Boxes:
+        """Boxes ``(..., 4)`` in image pixels -> in crop pixels."""
+        origin = np.array([self.left, self.top, 0.0, 0.0])
+        return (np.asarray(boxes_xywh, float) - origin) * self.scale
+
+    def crop_to_image(self, boxes_xywh: ArrayLike) -> Boxes:
+        """Boxes ``(..., 4)`` in crop pixels -> in image pixels: the inverse of image_to_crop."""
+        origin = np.array([self.left, self.top, 0.0, 0.0])
+        return np.asarray(boxes_xywh, float) / self.scale + origin
+
+    def cut(self, image: NDArray[np.uint8], fill: ArrayLike) -> NDArray[np.uint8]:
+        """Cut the region from an image (H, W, 3) -> (size, size, 3), outside filled with ``fill``.
+
+        ``fill`` is one value per channel (the image's channel mean). Only the part of the image
+        that is seen is copied and padded, never the whole image.
+        """
+        height, width = image.shape[:2]
+        x0, x1 = np.clip([self.left, self.left + self.side], 0, width)
+        y0, y1 = np.clip([self.top, self.top + self.side], 0, height)
+        patch = image[y0:y1, x0:x1]
+        if patch.shape[0] != self.side or patch.shape[1] != self.side:
+            padded = np.empty((self.side, self.side, image.shape[2]), image.dtype)
+            padded[:] = np.asarray(fill, float).astype(image.dtype)
+            padded[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = patch
+            patch = padded
+        if self.side == self.size:
+            return np.ascontiguousarray(patch)
+        return cv2.resize(patch, (self.size, self.size), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,49 @@
+"""Where the shipped configurations, data set descriptions and weights lie.
+
+An installed wheel carries ``experiments/`` and ``datasets/`` inside the package; a checkout (an
+editable install) has them beside it. Both are found by name, with no working directory assumed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+WEIGHTS = _PACKAGE / "weights"
+
+
+def folder(kind: str) -> Path:
+    """The folder of the shipped ``experiments`` or ``datasets``."""
+    for place in (_PACKAGE / kind, _PACKAGE.parent / kind):
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(f"the installation lacks its folder {kind!r}: reinstall rgbt-track")
+
+
+def names(kind: str) -> list[str]:
+    """Names of the shipped YAML files of one kind, sorted."""
+    return sorted(path.stem for path in folder(kind).glob("*.yaml"))
+
+
+def find_yaml(name: str | Path, kind: str) -> Path:
+    """The YAML file for a shipped name or for a path; ``FileNotFoundError`` says what is valid."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise FileNotFoundError(f"no such file: {path}")
+    shipped = folder(kind) / f"{name}.yaml"
+    if not shipped.is_file():
+        raise FileNotFoundError(
+            f"unknown name {str(name)!r} for {kind}{nearest(str(name), names(kind))}; "
+            f"valid: {', '.join(names(kind))}, or the path of a .yaml file"
+        )
+    return shipped
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """', did you mean ...?' when something valid is near, else an empty string."""
+    close = difflib.get_close_matches(word, list(valid), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
