@@ -1,0 +1,113 @@
+"""Bringing any camera's frames, and a user's box, into the tracker's one format.
+
+The tracker sees (H, W, 3) uint8 for both modalities, in RGB order, of equal size. Thermal cameras
+deliver 8 or 16 bits, one channel or a false-colour picture, and often another resolution: each is
+brought into that format here, or refused in one line.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Frame = NDArray[np.generic] | None
+Frames = dict[str, NDArray[np.uint8]]
+
+_ASPECT_TOLERANCE = 0.02
+_BLANK_RANGE = 2
+
+
+def prepare_frames(rgb: Frame, tir: Frame) -> Frames:
+    """Both frames in the tracker's format, (H, W, 3) uint8 of one size; a missing one left out.
+
+    Raises ``ValueError`` when both are missing or one cannot be used.
+    """
+    frames = {}
+    if rgb is not None:
+        frames["rgb"] = as_rgb_uint8(rgb, "visible")
+    if tir is not None:
+        frames["tir"] = as_rgb_uint8(tir, "thermal")
+    if not frames:
+        raise ValueError("both frames are missing: give the visible frame, the thermal one, or both")
+    if len(frames) == 2:
+        frames["tir"] = fit_to(frames["tir"], *frames["rgb"].shape[:2])
+    return frames
+
+
+def as_rgb_uint8(image: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
+    """Any camera frame -> (H, W, 3) uint8.
+
+    ``image`` is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4, alpha dropped), uint8 or uint16. 16 bits
+    are stretched to 8 per frame between the 0.5th and the 99.5th percentile, as thermal cameras do
+    for their displays. ``what`` names the frame in errors. Raises ``ValueError`` for anything else.
+    """
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 3 and image.shape[2] == 4:
+        image = image[..., :3]
+    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if not shaped or 0 in image.shape or image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"{what} frame has shape {image.shape} and type {image.dtype}; "
+            "expected (H, W) or (H, W, 3) of uint8 or uint16"
+        )
+    if image.dtype == np.uint16:
+        image = stretch_to_uint8(image)
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return np.ascontiguousarray(image)
+
+
+def stretch_to_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Stretch the central 99 % of an image's values over 0..255; a constant image becomes 0."""
+    low, high = np.percentile(image[::2, ::2], (0.5, 99.5))
+    scaled = (image.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def fit_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize a registered thermal frame of another resolution to the visible frame's size.
+
+    Raises ``ValueError`` when the aspect ratios differ by more than 2 %: such cameras do not show
+    the same field of view, and boxes of one would not fit the other.
+    """
+    own_height, own_width = image.shape[:2]
+    if (own_height, own_width) == (height, width):
+        return image
+    if abs(own_width * height / (own_height * width) - 1) > _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"thermal frame of {own_width}x{own_height} pixels does not fit the visible frame of "
+            f"{width}x{height}: register the two cameras and crop them to one field of view first"
+        )
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def is_blank(image: NDArray[np.uint8]) -> bool:
+    """Whether a frame shows nothing: black or constant to within 2 grey levels."""
+    sample = image[::16, ::16]
+    if int(sample.max()) - int(sample.min()) > _BLANK_RANGE:
+        return False
+    return int(image.max()) - int(image.min()) <= _BLANK_RANGE
+
+
+def check_box(box: ArrayLike, width: int, height: int) -> NDArray[np.floating]:
+    """A target's box as (4,) floats; ``ValueError`` says why it cannot start a tracker."""
+    try:
+        values = np.asarray(box, float).ravel()
+    except (TypeError, ValueError):
+        raise ValueError(f"the box {box!r} is not four numbers x, y, w, h") from None
+    shown = ", ".join(f"{value:g}" for value in values)
+    if values.size != 4:
+        raise ValueError(f"the box ({shown}) is not four numbers x, y, w, h")
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"the box ({shown}) has a number that is not finite")
+    x, y, w, h = values
+    if w <= 0 or h <= 0:
+        raise ValueError(f"the box ({shown}) is empty: width and height must be positive")
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise ValueError(f"the box ({shown}) lies outside the {width}x{height} frame")
+    return values

@@ -1,0 +1,54 @@
+"""Reading and writing image files: visible ones as RGB, thermal ones as they are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+
+def read_rgb(path: str | Path) -> NDArray[np.uint8]:
+    """Read a visible image as (H, W, 3) uint8 in RGB order.
+
+    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_tir(path: str | Path) -> NDArray[np.generic]:
+    """Read a thermal image as it is stored: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+
+    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    """
+    image = _decode(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim == 2:
+        return image
+    code = cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return cv2.cvtColor(image, code)
+
+
+def _decode(path: str | Path, flags: int) -> NDArray[np.generic]:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such image: {path}")
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, flags) if data.size else None
+    if image is None:
+        raise ValueError(f"{path}: not a readable image ({data.size} bytes)")
+    return image
+
+
+def write_image(path: str | Path, rgb: NDArray[np.uint8]) -> None:
+    """Write an (H, W) or (H, W, 3) RGB uint8 image atomically; the suffix names the format."""
+    path = Path(path)
+    pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if rgb.ndim == 3 else rgb
+    done, data = cv2.imencode(path.suffix, pixels)
+    if not done:
+        raise ValueError(f"{path}: cannot write an image of this format")
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data.tobytes())
+    part.replace(path)

@@ -1,0 +1,286 @@
+"""The tracker: numpy in, numpy out, and the only place that knows frames, crops and state.
+
+One frame pair enters ``update``; both modalities are cut with one ``CropRegion``, go through the
+network in one batch, their branches are joined (``decision``), one box is chosen
+(``postprocess``), and the same region maps it back. State is a value: ``update`` returns a new
+one and leaves the old one as it was, so several targets can share one ``Tracker``, and a run can
+be replayed from any frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from rgbt_track.boxes import cxcywh_to_xywh, keep_inside_xywh, xywh_to_cxcywh
+from rgbt_track.config import Config, TrackingConfig
+from rgbt_track.crops import CropRegion, context_side
+from rgbt_track.decision import DECISIONS, BranchResponse, Decision
+from rgbt_track.frames import Frame, Frames, check_box, is_blank, prepare_frames
+from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.postprocess import choose, cosine_window
+
+_PYSOT_SMALLEST_SIDE = 10.0
+
+
+@dataclass(frozen=True)
+class TrackState:
+    """What the tracker knows after a frame.
+
+    Attributes:
+        box: (4,) x, y, w, h in pixels of the visible frame, inside the frame, always finite.
+        score: probability of the chosen anchor, in [0, 1]; 1 after ``init``.
+        modalities: the modalities that this frame really had ("rgb", "tir").
+        trust: per branch, how far the decision trusted it, in [0, 1].
+        frame: number of frames since ``init``.
+    """
+
+    box: NDArray[np.floating]
+    score: float
+    modalities: tuple[str, ...]
+    trust: dict[str, float]
+    frame: int
+    center: tuple[float, float]
+    size: tuple[float, float]
+    fill: dict[str, NDArray[np.floating]]
+    first_levels: dict[str, list[Tensor]]
+    kernels: Any
+
+
+class Tracker:
+    """A trained network with a tracking loop around it.
+
+    Args:
+        network: built by ``build_network``; put into evaluation mode here.
+        config: its settings; ``config.model`` is what the network was built from.
+        device: where the network runs, a ``torch`` device name.
+    """
+
+    def __init__(self, network: RGBTNetwork, config: Config, device: str | torch.device = "cpu"):
+        self.config = config
+        self.settings: TrackingConfig = config.tracking
+        self.device = torch.device(device)
+        self.network = network.to(self.device).eval()
+        self._decide = DECISIONS[self.settings.decision]
+        self._anchors: dict[int, tuple[NDArray[np.floating], NDArray[np.floating]]] = {}
+
+    def init(self, rgb: Frame, tir: Frame, box: ArrayLike) -> TrackState:
+        """Begin with a target.
+
+        Args:
+            rgb: visible frame, (H, W, 3) uint8 in RGB order, or ``None`` if there is none.
+            tir: thermal frame, (H, W) or (H, W, 3), uint8 or uint16, registered to the visible
+                one, or ``None``. A black or constant frame counts as none.
+            box: x, y, w, h in pixels of the visible frame, continuous from its corner.
+
+        Raises:
+            ValueError: no frame, unfit frames, or a box that is not finite, empty, or outside.
+        """
+        frames = prepare_frames(rgb, tir)
+        height, width = _frame_size(frames)
+        box = check_box(box, width, height)
+        seen = {name: frame for name, frame in frames.items() if not is_blank(frame)} or frames
+        fill = {name: frame.mean(axis=(0, 1)) for name, frame in seen.items()}
+        center = xywh_to_cxcywh(box)[:2] - (0.5 if self.settings.pysot_exact else 0.0)
+        state = TrackState(
+            box=keep_inside_xywh(box, width, height, self.settings.smallest_side),
+            score=1.0,
+            modalities=tuple(seen),
+            trust={},
+            frame=0,
+            center=(float(center[0]), float(center[1])),
+            size=(float(box[2]), float(box[3])),
+            fill=fill,
+            first_levels={},
+            kernels=None,
+        )
+        return self._with_template(state, seen)
+
+    def update(self, rgb: Frame, tir: Frame, state: TrackState) -> TrackState:
+        """Find the target in the next frame; frames as in ``init``.
+
+        A modality that is ``None``, black or constant is done without. When neither shows
+        anything, the box stays and the score is 0. Raises ``ValueError`` for unfit frames.
+        """
+        frames = prepare_frames(rgb, tir)
+        height, width = _frame_size(frames)
+        seen = {name: frame for name, frame in frames.items() if not is_blank(frame)}
+        known = {name: frame for name, frame in seen.items() if name in state.fill}
+        if not known:
+            return replace(state, score=0.0, modalities=(), frame=state.frame + 1)
+        region, side = self._search_region(state)
+        branches = self._respond(state, self._crops(known, region, state.fill))
+        if not branches:
+            return replace(state, score=0.0, modalities=tuple(seen), frame=state.frame + 1)
+        decision = self._decide(branches, state.trust)
+        state = self._move(state, decision, region, side, (width, height))
+        state = replace(state, modalities=tuple(seen), frame=state.frame + 1)
+        return self._refresh(state, seen)
+
+    def _respond(
+        self, state: TrackState, crops: dict[str, Tensor]
+    ) -> dict[str, BranchResponse]:
+        with torch.inference_mode():
+            responses = self.network.search(state.kernels, crops)
+        branches = {}
+        for name, response in responses.items():
+            size = response.cls.shape[-1]
+            cls = response.cls[0].float().cpu().numpy().reshape(2, -1, size, size)
+            loc = response.loc[0].float().cpu().numpy().reshape(4, -1, size, size)
+            branches[name] = BranchResponse(cls, loc)
+        return branches
+
+    def _move(
+        self,
+        state: TrackState,
+        decision: Decision,
+        region: CropRegion,
+        side: float,
+        frame_size: tuple[int, int],
+    ) -> TrackState:
+        settings = self.settings
+        scale = settings.search_size / side if settings.pysot_exact else region.scale
+        anchors, window = self._anchor_grid(decision.probability.shape[-1])
+        winner = choose(
+            decision.probability.ravel(),
+            decision.loc.reshape(4, -1),
+            anchors,
+            window,
+            (state.size[0] * scale, state.size[1] * scale),
+            settings.penalty_k,
+            settings.window_influence,
+        )
+        rate = winner.penalty * winner.probability * settings.size_lr
+        found = winner.box_cxcywh / scale
+        if settings.pysot_exact:
+            center = found[:2] + state.center
+        else:
+            center = found[:2] + (region.left + region.side / 2, region.top + region.side / 2)
+        size = np.asarray(state.size) * (1 - rate) + found[2:] * rate
+        return self._placed(state, center, size, winner.probability, decision.trust, frame_size)
+
+    def _placed(
+        self,
+        state: TrackState,
+        center: NDArray[np.floating],
+        size: NDArray[np.floating],
+        score: float,
+        trust: dict[str, float],
+        frame_size: tuple[int, int],
+    ) -> TrackState:
+        exact = self.settings.pysot_exact
+        smallest = _PYSOT_SMALLEST_SIDE if exact else self.settings.smallest_side
+        center = np.clip(center, 0, frame_size)
+        size = np.clip(size, np.minimum(smallest, frame_size), frame_size)
+        box = cxcywh_to_xywh(np.concatenate([center, size]))
+        if not exact:
+            box = keep_inside_xywh(box, *frame_size, self.settings.smallest_side)
+        return replace(
+            state,
+            box=box,
+            score=min(max(score, 0.0), 1.0),
+            trust=trust,
+            center=(float(center[0]), float(center[1])),
+            size=(float(size[0]), float(size[1])),
+        )
+
+    def _search_region(self, state: TrackState) -> tuple[CropRegion, float]:
+        """The region to search, and its side before rounding to whole pixels."""
+        settings = self.settings
+        side = context_side(*state.size, settings.context)
+        side *= settings.search_size / settings.template_size
+        return self._region(state, side, settings.search_size), side
+
+    def _region(self, state: TrackState, side: float, size: int) -> CropRegion:
+        # pysot rounds the corner down from the pixel index of the centre, half a pixel off.
+        shift = 0.5 if self.settings.pysot_exact else 0.0
+        return CropRegion.around(state.center[0] - shift, state.center[1] - shift, side, size)
+
+    def _crops(
+        self,
+        frames: Frames,
+        region: CropRegion,
+        fill: dict[str, NDArray[np.floating]],
+    ) -> dict[str, Tensor]:
+        crops = {}
+        for name, frame in frames.items():
+            pixels = torch.from_numpy(region.cut(frame, fill[name])).to(self.device)
+            crops[name] = pixels.permute(2, 0, 1)[None].float()
+        if self.settings.thermal_mean_shift and len(crops) == 2:
+            crops["tir"] = crops["tir"] + (crops["rgb"].mean() - crops["tir"].mean())
+        return crops
+
+    def _anchor_grid(self, response_size: int) -> tuple[Any, Any]:
+        if response_size not in self._anchors:
+            settings = self.config.model.anchors
+            anchors = anchor_boxes(settings, response_size)
+            count = len(anchors) // response_size**2
+            self._anchors[response_size] = (anchors, cosine_window(count, response_size))
+        return self._anchors[response_size]
+
+    def _template_levels(
+        self, state: TrackState, frames: Frames
+    ) -> dict[str, list[Tensor]]:
+        side = context_side(*state.size, self.settings.context)
+        region = self._region(state, side, self.settings.template_size)
+        with torch.inference_mode():
+            return self.network.template_levels(self._crops(frames, region, state.fill))
+
+    def _with_template(
+        self, state: TrackState, frames: Frames
+    ) -> TrackState:
+        levels = self._template_levels(state, frames)
+        if not levels:
+            raise ValueError(
+                f"the first frame has {' and '.join(frames)}, but the tracker "
+                f"{self.config.name!r} has only the branches {', '.join(self.config.model.branches)}"
+            )
+        with torch.inference_mode():
+            return replace(state, first_levels=levels, kernels=self.network.kernels(levels))
+
+    def _refresh(self, state: TrackState, seen: Frames) -> TrackState:
+        """Template update: DFAT's every N frames, and a modality that was missing until now.
+
+        The new template is the first one blended with the present appearance, never with an
+        earlier blend, so that errors do not build up (our own choice; DFAT's text leaves it open).
+        """
+        settings = self.settings
+        if state.score < settings.template_update_score:
+            return state
+        late = {name: frame for name, frame in seen.items() if name not in state.fill}
+        if late:
+            fill = {name: frame.mean(axis=(0, 1)) for name, frame in late.items()}
+            state = replace(state, fill={**state.fill, **fill})
+            levels = self._template_levels(state, seen)
+            return self._with_levels(state, {**levels, **state.first_levels}, first=True)
+        every = settings.template_update_every
+        if not every or state.frame % every:
+            return state
+        levels = dict(state.first_levels)
+        for name, new in self._template_levels(state, seen).items():
+            if name in levels:
+                levels[name] = [
+                    torch.lerp(old, now, settings.template_update_rate)
+                    for old, now in zip(levels[name], new, strict=True)
+                ]
+        return self._with_levels(state, levels, first=False)
+
+    def _with_levels(
+        self, state: TrackState, levels: dict[str, list[Tensor]], first: bool
+    ) -> TrackState:
+        with torch.inference_mode():
+            kernels = self.network.kernels(levels)
+        return replace(
+            state, kernels=kernels, first_levels=levels if first else state.first_levels
+        )
+
+
+def _frame_size(frames: Frames) -> tuple[int, int]:
+    height, width = next(iter(frames.values())).shape[:2]
+    return height, width
