@@ -1,0 +1,127 @@
+"""Data sets as data: a small YAML says how one is laid out, and ``open_dataset`` reads it.
+
+Sets of this field differ in folders, suffixes, box formats, per-modality boxes and the marks of
+absent targets, and in nothing that needs code. Shipped descriptions are found by name; somebody's
+own footage is read by the path of a YAML of the same few keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rgbt_track.config import from_mapping, read_yaml
+from rgbt_track.data.find import choose, find_items
+from rgbt_track.data.layouts import read_item
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.resources import find_yaml
+
+
+@dataclass(frozen=True)
+class SplitDescription:
+    """A part of a data set: by the release's list files if they are there, else by folder."""
+
+    name: str
+    lists: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    sequences: int | None = None
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class KnownFault:
+    """Something wrong in the release itself: reported as a note, never repaired silently."""
+
+    file: str
+    note: str
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """How a data set is laid out on disk; every field is a key of its YAML.
+
+    ``layout`` is ``sequences`` (a folder per sequence that holds the folders ``rgb`` and ``tir``),
+    ``stills`` (images of the same stem in the folders ``rgb`` and ``tir``) or ``vot`` (a file
+    ``sequence`` names the channels). ``boxes``, ``boxes_tir`` and ``absent_file`` name files in a
+    sequence's folder, the first that exists counts; for stills, a folder of text files or one
+    ``.json``. Without boxes, ``masks`` give them. ``box_format`` is that of four columns; eight
+    are always corners. ``first_pixel`` is what the set calls the first pixel; frame
+    ``label_first + k * label_every`` belongs to row ``k``. ``absent`` says which rows mean that
+    the target is not there. ``attributes`` is a file, where ``{name}`` stands for the sequence.
+    """
+
+    name: str
+    layout: Literal["sequences", "stills", "vot"] = "sequences"
+    rgb: str | None = None
+    tir: str | None = None
+    boxes: tuple[str, ...] = ()
+    boxes_tir: tuple[str, ...] = ()
+    labels: Literal["required", "optional"] = "required"
+    box_format: Literal["xywh", "xyxy"] = "xywh"
+    first_pixel: int = 0
+    label_first: int = 0
+    label_every: int = 1
+    absent: Literal["never", "nonpositive", "nan"] = "nonpositive"
+    absent_file: str | None = None
+    masks: str | None = None
+    mask_labels: bool = False
+    attributes: str | None = None
+    attribute_names: tuple[str, ...] = ()
+    splits: tuple[SplitDescription, ...] = ()
+    sequences: int | None = None
+    frames: int | None = None
+    known_faults: tuple[KnownFault, ...] = ()
+    title: str = ""
+    source: str = ""
+    licence: str = ""
+    tree: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.layout != "vot" and self.rgb is None and self.tir is None:
+            raise ValueError("name at least one of the folders 'rgb' and 'tir'")
+        if self.label_every < 1 or self.label_first < 0:
+            raise ValueError("label_every must be at least 1 and label_first at least 0")
+
+    def split(self, name: str) -> SplitDescription:
+        """The split of this name; ``ValueError`` lists those there are."""
+        for split in self.splits:
+            if split.name == name:
+                return split
+        valid = ", ".join(split.name for split in self.splits) or "none"
+        raise ValueError(f"{self.name} has no split {name!r}; valid: {valid}")
+
+
+def load_description(name: str | Path) -> DatasetDescription:
+    """Read a shipped description by name, or any by the path of its YAML.
+
+    Raises ``FileNotFoundError`` for an unknown name and ``ValueError``, naming file and key, for
+    a key or value that is not part of a description.
+    """
+    path = find_yaml(name, "datasets")
+    try:
+        return from_mapping(DatasetDescription, {"name": path.stem, **read_yaml(path)}, str(path))
+    except ValueError as error:
+        message = str(error)
+        raise ValueError(message if str(path) in message else f"{path}: {message}") from None
+
+
+def open_dataset(
+    name: str | Path,
+    root: str | Path,
+    split: str | None = None,
+    sequences: Collection[str] | None = None,
+) -> list[Sequence]:
+    """Find and read the sequences of a data set, in natural order of their names.
+
+    ``name`` is a shipped description or the path of one; ``root`` is where the user put the set.
+    ``split`` and ``sequences`` (names) choose a part. No image is read, except masks that have to
+    give the boxes. Raises ``FileNotFoundError`` or ``ValueError`` in one line for a missing root,
+    a tree of another shape, frames and labels that do not match, and unreadable labels.
+    """
+    description = load_description(name)
+    items = choose(description, Path(root), find_items(description, Path(root)), split, sequences)
+    return [sequence for item in items for sequence in read_item(description, item)]

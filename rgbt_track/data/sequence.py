@@ -1,0 +1,105 @@
+"""One RGB-T sequence: the files of its frames and what is known about the target in each.
+
+Every data set, whatever its layout, becomes a list of these. A still image with a labelled object
+is a sequence of length one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.boxes import iou_xywh
+from rgbt_track.images import read_rgb, read_tir
+
+Frame = tuple[NDArray[np.uint8] | None, NDArray[np.generic] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """Frames and labels of one target.
+
+    ``rgb`` and ``tir`` are the image files in order, ``None`` for a modality the set lacks.
+    ``boxes`` (N, 4) are x, y, w, h in pixels of the visible image, as released: NaN rows where a
+    frame has no label, and whatever the release writes where ``absent`` (N,) is true.
+    ``boxes_tir`` are those of the thermal image where a set labels both. ``masks`` are one file
+    per frame; where ``mask_labels`` is true they hold one integer per object, otherwise any
+    value of at least 128 is the target.
+    """
+
+    name: str
+    rgb: tuple[Path, ...] | None
+    tir: tuple[Path, ...] | None
+    boxes: NDArray[np.float64]
+    absent: NDArray[np.bool_]
+    boxes_tir: NDArray[np.float64] | None = None
+    attributes: tuple[str, ...] = ()
+    masks: tuple[Path, ...] | None = None
+    mask_labels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rgb is None and self.tir is None:
+            raise ValueError(f"{self.name}: a sequence needs visible or thermal frames")
+        for what in ("rgb", "tir", "boxes_tir", "absent", "masks"):
+            values = getattr(self, what)
+            if values is not None and len(values) != len(self.boxes):
+                raise ValueError(f"{self.name}: {len(values)} {what} for {len(self.boxes)} boxes")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(N,) whether a frame has a box of positive size that the set does not mark absent."""
+        finite = np.isfinite(self.boxes).all(1)
+        return finite & ~self.absent & (np.nan_to_num(self.boxes[:, 2:]) > 0).all(1)
+
+    def frame(self, index: int) -> Frame:
+        """Read frame ``index`` (from 0): visible (H, W, 3) uint8 RGB and thermal as it is stored.
+
+        The thermal image is (H, W) uint8 or uint16, or (H, W, 3) uint8. ``None`` stands for a
+        modality that the set lacks. Raises ``FileNotFoundError`` or ``ValueError`` by file.
+        """
+        rgb = None if self.rgb is None else read_rgb(self.rgb[index])
+        tir = None if self.tir is None else read_tir(self.tir[index])
+        return rgb, tir
+
+    def mask(self, index: int) -> NDArray[np.bool_] | None:
+        """Read the target's mask (H, W) in frame ``index``; ``None`` where the set has none.
+
+        Among the objects of an integer-label mask, the one whose extent fits the box best.
+        """
+        if self.masks is None:
+            return None
+        labels = read_mask(self.masks[index])
+        if not self.mask_labels:
+            return labels >= 128
+        return _object_at(labels, self.boxes[index])
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """Read a mask image as (H, W) uint8, its values as stored (a colour mask by its maximum)."""
+    mask = read_tir(path)
+    if mask.dtype != np.uint8:
+        raise ValueError(f"{path}: mask of type {mask.dtype}; expected 8 bits")
+    return mask if mask.ndim == 2 else mask.max(axis=2)
+
+
+def mask_extent(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The box x, y, w, h around the true pixels of a mask (H, W); NaN for an empty one."""
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    if not len(columns):
+        return np.full(4, np.nan)
+    left, top = columns[0], rows[0]
+    return np.array([left, top, columns[-1] + 1 - left, rows[-1] + 1 - top], float)
+
+
+def _object_at(labels: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.bool_]:
+    objects = [labels == value for value in np.unique(labels) if value]
+    if not objects:
+        return np.zeros(labels.shape, bool)
+    extents = np.stack([mask_extent(mask) for mask in objects])
+    return objects[int(np.argmax(iou_xywh(extents, box)))]
