@@ -47,3 +47,9 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     """', did you mean ...?' when something valid is near, else an empty string."""
     close = difflib.get_close_matches(word, list(valid), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
+
+
+def default_tracker() -> str:
+    """The tracker that commands take by default: the trained lite one where its weights ship."""
+    trained = "lrrtrack_lite"
+    return trained if (WEIGHTS / f"{trained}.safetensors").is_file() else "matching"

@@ -1,0 +1,69 @@
+"""``rgbt-track info``: versions, devices, shipped trackers and a tracker's card."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+import typer
+
+_PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "vot-toolkit", "vot-trax", "lightning")
+
+
+def info(name: str = typer.Argument(None, help="A tracker, for its settings and card.")) -> None:
+    """Print versions, devices and shipped trackers, or all about one tracker.
+
+    Example: `rgbt-track info lrrtrack_lite`
+    """
+    if name is None:
+        _print_installation()
+    else:
+        _print_tracker(name)
+
+
+def _print_installation() -> None:
+    import torch
+
+    from rgbt_track import __version__
+    from rgbt_track.resources import WEIGHTS, default_tracker, names
+
+    typer.echo(f"rgbt-track {__version__}, Python {platform.python_version()}, {platform.system()}")
+    for package in _PACKAGES:
+        typer.echo(f"  {package} {_version(package)}")
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    typer.echo(f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {g}" for g in gpus))
+    typer.echo("trackers:")
+    for tracker in names("experiments"):
+        shipped = (WEIGHTS / f"{tracker}.safetensors").is_file()
+        marks = [" (weights shipped)"] * shipped + [" (default)"] * (tracker == default_tracker())
+        typer.echo(f"  {tracker}{''.join(marks)}")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _print_tracker(name: str) -> None:
+    import yaml
+
+    from rgbt_track.build import build_network
+    from rgbt_track.config import to_mapping
+    from rgbt_track.loading import own_weights, read_config
+    from rgbt_track.resources import WEIGHTS
+
+    config = read_config(name)
+    network = build_network(config.model, seed=0)
+    total = sum(parameter.numel() for parameter in network.parameters())
+    typer.echo(yaml.safe_dump(to_mapping(config), sort_keys=False).rstrip())
+    typer.echo(f"parameters: {total / 1e6:.2f} million")
+    for part, module in network.named_children():
+        count = sum(parameter.numel() for parameter in module.parameters())
+        typer.echo(f"  {part}: {count / 1e6:.3f} million")
+    weights = own_weights(config, name)
+    typer.echo(f"weights: {weights.name if weights else 'none shipped'}")
+    card = WEIGHTS / f"{config.name}.md"
+    if card.is_file():
+        typer.echo("\n" + card.read_text(encoding="utf-8"))

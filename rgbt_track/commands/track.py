@@ -1,0 +1,157 @@
+"""``rgbt-track track``: follow one target through two folders, two videos or two cameras."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from rgbt_track.frames import Frame
+    from rgbt_track.sources import PairedFrames
+    from rgbt_track.tracker import Tracker
+
+_DEFAULT_FPS = 25.0
+
+
+def track(
+    rgb: str = typer.Option(None, help="Visible frames: a folder, a video or a camera's index."),
+    tir: str = typer.Option(None, help="Thermal frames, registered to the visible ones."),
+    box: str = typer.Option(None, help="The target in the first frame as x,y,w,h in pixels."),
+    tracker: str = typer.Option(None, help="A shipped name or a YAML file."),
+    weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
+    device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
+    out: Path = typer.Option(Path("boxes.txt"), help="One row x,y,w,h per frame."),
+    scores: Path = typer.Option(None, help="One score per frame, in [0, 1]."),
+    video: Path = typer.Option(None, help="An MP4 of both modalities with the box."),
+    picture: Path = typer.Option(None, help="A picture of eight frames of the run."),
+) -> None:
+    """Follow one target through visible and thermal frames.
+
+    A modality may be left out, or go black for a while: the other one carries on. Without --box
+    you draw the target in a window. Ctrl-C ends a camera; what was tracked is kept.
+
+    Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
+    """
+    from rgbt_track.sources import PairedFrames, open_source
+
+    frames = PairedFrames(
+        open_source(rgb) if rgb is not None else None,
+        open_source(tir, thermal=True) if tir is not None else None,
+    )
+    first_box = parse_box(box) if box is not None else None
+    for path in (out, scores, video, picture):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise FileNotFoundError(f"{path}: the folder does not exist")
+    count = _run(_load(tracker, device, weights), frames, first_box, out, scores, video, picture)
+    typer.echo(f"{count} boxes in {out}" + (f", video in {video}" if video else ""))
+
+
+def parse_box(text: str) -> list[float]:
+    """'x,y,w,h' -> four numbers; ``ValueError`` says what was given."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise ValueError(f"--box is {text!r}; expected x,y,w,h, for instance 477,139,80,233")
+    return values
+
+
+def _load(name: str | None, device: str, weights: Path | None) -> Tracker:
+    import warnings
+
+    from rgbt_track import load_tracker
+    from rgbt_track.resources import default_tracker
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = load_tracker(name or default_tracker(), device, weights)
+    for warning in caught:
+        typer.echo(f"warning: {warning.message}", err=True)
+    note = f": {loaded.config.note}" if loaded.config.note else ""
+    typer.echo(f"tracker {loaded.config.name}{note}")
+    return loaded
+
+
+def _run(
+    tracker: Tracker,
+    frames: PairedFrames,
+    box: list[float] | None,
+    out: Path,
+    scores: Path | None,
+    video: Path | None,
+    picture: Path | None,
+) -> int:
+    from rich.progress import track as progress
+
+    from rgbt_track.drawing import Sheet, VideoFile, draw_pair
+
+    state, sheet, count = None, Sheet(), 0
+    with ExitStack() as open_files:
+        rows = open_files.enter_context(growing_file(out))
+        score_rows = open_files.enter_context(growing_file(scores)) if scores else None
+        film = open_files.enter_context(VideoFile(video, frames.fps or _DEFAULT_FPS)) if video else None
+        try:
+            for rgb, tir in progress(frames, "tracking", frames.length):
+                if state is None:
+                    state = tracker.init(rgb, tir, box if box is not None else draw_box(rgb, tir))
+                else:
+                    state = tracker.update(rgb, tir, state)
+                rows.write(",".join(f"{value:.2f}" for value in state.box) + "\n")
+                if score_rows:
+                    score_rows.write(f"{state.score:.4f}\n")
+                on_sheet = picture is not None and sheet.wants_next()
+                if film or on_sheet:
+                    drawn = draw_pair(rgb, tir, state.box, f"{count}  score {state.score:.2f}")
+                if film:
+                    film.add(drawn)
+                if on_sheet:
+                    sheet.add(drawn)
+                count += 1
+        except KeyboardInterrupt:
+            typer.echo("interrupted; what was tracked so far is kept", err=True)
+    if picture is not None:
+        sheet.write(picture)
+    return count
+
+
+@contextmanager
+def growing_file(path: Path) -> Iterator[TextIO]:
+    """A text file flushed line by line as ``<path>.part`` and moved to its name at the end.
+
+    After an error the ``.part`` file stays, with every row up to the error.
+    """
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
+        yield file
+    os.replace(part, path)
+
+
+def draw_box(rgb: Frame, tir: Frame) -> list[float]:
+    """Let the user draw the target on the first frame; ``ValueError`` where that cannot be."""
+    import cv2
+
+    from rgbt_track.frames import prepare_frames
+
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ValueError("there is no display to draw the target on: give it as --box x,y,w,h")
+    frames = prepare_frames(rgb, tir)
+    shown = cv2.cvtColor(next(iter(frames.values())), cv2.COLOR_RGB2BGR)
+    window = "Draw the target, then press Enter"
+    try:
+        chosen = cv2.selectROI(window, shown, showCrosshair=False)
+        cv2.destroyWindow(window)
+    except cv2.error:
+        raise ValueError(
+            "this OpenCV cannot open windows: give the target as --box x,y,w,h, "
+            "or install opencv-python instead of its headless variant"
+        ) from None
+    if chosen[2] == 0 or chosen[3] == 0:
+        raise ValueError("no target was drawn: draw one, or give it as --box x,y,w,h")
+    return [float(value) for value in chosen]
