@@ -33,18 +33,23 @@ class AnchorConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors."""
+    """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors.
+
+    ``pixels`` is what the backbone expects of an image (see ``models/input.py``); the channels of
+    neck and head are one number, or one per level.
+    """
 
     backbone: str = "resnet50"
     backbone_args: dict[str, Any] = field(default_factory=dict)
-    neck_channels: int = 256
+    pixels: Literal["bgr255", "imagenet", "unit"] = "bgr255"
+    neck_channels: int | tuple[int, ...] = 256
     template_cells: int = 7
     fusion: str = "llrr_light"
     fusion_args: dict[str, Any] = field(default_factory=dict)
     fuse_at: Literal["neck", "backbone"] = "neck"
     branches: tuple[str, ...] = ("rgb", "tir", "fused")
     head: Literal["rpn", "matching"] = "rpn"
-    head_channels: int = 256
+    head_channels: int | tuple[int, ...] = 256
     anchors: AnchorConfig = AnchorConfig()
 
 
@@ -114,7 +119,9 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         if key not in hints:
             hint = nearest(str(key), hints)
             raise ValueError(f"{where}: unknown key {key!r}{hint}; valid: {', '.join(hints)}")
-    arguments = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()}
+    arguments = {
+        key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()
+    }
     try:
         return cls(**arguments)
     except TypeError as error:
@@ -146,7 +153,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in arguments:
             return None
         kinds = [kind for kind in arguments if kind is not type(None)]
-        return _convert(kinds[0], value, where)
+        listed = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+        fits = listed if listed and isinstance(value, (list, tuple)) else kinds
+        return _convert(fits[0], value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} is {value!r}; expected a list")

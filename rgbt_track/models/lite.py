@@ -1,0 +1,71 @@
+"""A small backbone for processors (our own): plain 3x3 residual blocks on ResNet-50's grid.
+
+Stride-2 convolutions have no padding and see odd sizes 2^n - 1, so that, as in the atrous
+ResNet-50, a 255 (127) pixels wide crop gives 31 (15) cells and cell k is centred on pixel 8 k + 7.
+Every convolution is followed by a batch norm that folds into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LiteBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut, (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        return F.relu(self.bn2(self.conv2(y)) + x, inplace=True)
+
+
+class LiteBackbone(nn.Module):
+    """Crops (B, 3, X, X) -> one level per entry of ``blocks``, all at stride 8.
+
+    Args:
+        widths: channels after each of the three strides.
+        blocks: residual blocks before each level.
+    """
+
+    stride = 8
+
+    def __init__(
+        self, widths: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (1, 1, 1)
+    ) -> None:
+        super().__init__()
+        self.channels = (widths[-1],) * len(blocks)
+        self.stem = nn.Sequential(
+            *[
+                layer
+                for before, after in zip((3, *widths), widths, strict=False)
+                for layer in _downsample(before, after)
+            ]
+        )
+        self.levels = nn.ModuleList(
+            nn.Sequential(*[LiteBlock(widths[-1]) for _ in range(count)]) for count in blocks
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(x)
+        levels = []
+        for level in self.levels:
+            x = level(x)
+            levels.append(x)
+        return levels
+
+
+def _downsample(before: int, after: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, 3, stride=2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    ]

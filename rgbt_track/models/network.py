@@ -1,0 +1,240 @@
+"""The RGB-T Siamese network: one backbone and neck for both modalities, three branches.
+
+SiamRPN++ on each modality (the two share one RPN, as in DFAT) and LRRNet's fusion branch (TPAMI
+2023, figure 14): the levels of both are fused one by one and answered by an RPN of their own.
+
+    crops -> backbone -> neck -> [centre crop] -> fusion -> heads      fuse_at = "neck" (DFAT)
+    crops -> backbone -> fusion -> neck -> [centre crop] -> heads      fuse_at = "backbone"
+
+The template is cropped to its centre after the neck, as in pysot; so at the neck the fusion sees
+the cropped template, as DFAT's does, and at the backbone the whole one. Components arrive built
+(``rgbt_track.build``); nothing here holds state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rgbt_track.models.neck import center_crop
+from rgbt_track.models.response import BRANCHES, MODALITIES, Head, Kernels, Levels, Response
+
+Crops = Mapping[str, Tensor]
+
+
+class NetworkOutput(NamedTuple):
+    """What training sees: responses of the branches that are on, and every level there is.
+
+    The levels hold both modalities even where only the fused branch is on: the feature loss
+    compares the fused levels with them.
+    """
+
+    responses: dict[str, Response]
+    search_levels: dict[str, Levels]
+    template_levels: dict[str, Levels]
+
+
+class RGBTNetwork(nn.Module):
+    """Crops of one or both modalities -> one response per branch.
+
+    Crops are dicts "rgb" / "tir" -> (B, 3, X, X) float, RGB order, 0..255; a thermal crop repeats
+    its one channel. A missing modality is an absent key, and takes the fused branch with it.
+
+    Args:
+        pixels: crops to what the backbone expects.
+        backbone: (B, 3, X, X) -> levels on one centred grid of ``stride`` pixels.
+        neck: levels -> levels, each of the heads' channels.
+        rpn_head: the head that RGB and thermal branch share; ``None`` when both are off.
+        fusion: (rgb levels, tir levels) -> fused levels; ``None`` when that branch is off.
+        fused_rpn_head: the fused branch's own head.
+        branches: the branches that are on, any of "rgb", "tir", "fused".
+        template_cells: side of the template's centre crop in cells.
+        fuse_at: "neck" or "backbone".
+    """
+
+    def __init__(
+        self,
+        *,
+        pixels: nn.Module,
+        backbone: nn.Module,
+        neck: nn.Module,
+        rpn_head: Head | None,
+        fusion: nn.Module | None,
+        fused_rpn_head: Head | None,
+        branches: Sequence[str],
+        template_cells: int = 7,
+        fuse_at: str = "neck",
+        stride: int = 8,
+    ) -> None:
+        super().__init__()
+        self.input = pixels
+        self.backbone = backbone
+        self.neck = neck
+        self.rpn_head = rpn_head
+        self.fusion = fusion
+        self.fused_rpn_head = fused_rpn_head
+        self.branches = tuple(name for name in BRANCHES if name in branches)
+        self.template_cells = template_cells
+        self.fuse_at = fuse_at
+        self.stride = stride
+
+    def response_size(self, search_size: int = 255) -> int:
+        """S, the side of the response map for search crops of ``search_size`` pixels.
+
+        Raises ``ValueError`` for a size that would leave the grid off the crop's centre.
+        """
+        cells = grid_cells(search_size, self.stride)
+        if cells < self.template_cells:
+            raise ValueError(
+                f"search_size {search_size} gives {cells} cells, fewer than the template's "
+                f"{self.template_cells}"
+            )
+        return cells - self.template_cells + 1
+
+    def extract(self, crops: Crops) -> dict[str, Levels]:
+        """Modality -> its levels after the neck, (B, C, N, N) each; one batch for both."""
+        _check(crops)
+        features = self._backbone_levels(crops)
+        return _split(self.neck(_join(features)), list(features))
+
+    def template_levels(self, crops: Crops) -> dict[str, Levels]:
+        """Branch -> its centre-cropped levels, for the branches that are on and have crops."""
+        return self._active(self._all_levels(crops, self.template_cells))
+
+    def kernels(self, levels: Mapping[str, Levels]) -> Kernels:
+        """The heads' template side, of ``template_levels``: computed once per template."""
+        kernels: Kernels = {}
+        for head, names in self._heads(levels):
+            joined = head.kernels(_join({name: levels[name] for name in names}))
+            kernels.update(_split_pairs(joined, names))
+        return kernels
+
+    def search(self, kernels: Kernels, crops: Crops) -> dict[str, Response]:
+        """Branch -> response, for every branch that has both kernels and crops."""
+        return self._respond(kernels, self._all_levels(crops))
+
+    def forward(self, template_crops: Crops, search_crops: Crops) -> NetworkOutput:
+        """Both sides at once, for training: B templates, each against its own search crop."""
+        template = self._all_levels(template_crops, self.template_cells)
+        search = self._all_levels(search_crops)
+        responses = self._respond(self.kernels(self._active(template)), search)
+        return NetworkOutput(responses, search, template)
+
+    def forward_single(self, template: Tensor, search: Tensor) -> Response:
+        """One modality through the shared head: SiamRPN++ as it was published.
+
+        ``template`` (B, 3, 127, 127) and ``search`` (B, 3, 255, 255), RGB 0..255.
+        """
+        if self.rpn_head is None:
+            raise ValueError("this network has no single-modality head; turn branch 'rgb' on")
+        levels = center_crop(self.neck(self.backbone(self.input(template))), self.template_cells)
+        return self.rpn_head(
+            self.rpn_head.kernels(levels), self.neck(self.backbone(self.input(search)))
+        )
+
+    def _all_levels(self, crops: Crops, cells: int | None = None) -> dict[str, Levels]:
+        """Every branch's levels that the crops allow, cropped to ``cells`` where given."""
+        _check(crops)
+        crops = {name: crop for name, crop in crops.items() if self._is_needed(name, crops)}
+        if not crops:
+            return {}
+        features = self._backbone_levels(crops)
+        fused = "fused" in self.branches and len(features) == len(MODALITIES)
+        if fused and self.fuse_at == "backbone":
+            features["fused"] = self._fuse(features)
+        levels = _split(self.neck(_join(features)), list(features))
+        if cells is not None:
+            levels = {name: center_crop(maps, cells) for name, maps in levels.items()}
+        if fused and self.fuse_at == "neck":
+            levels["fused"] = self._fuse(levels)
+        return levels
+
+    def _is_needed(self, name: str, crops: Crops) -> bool:
+        both = all(modality in crops for modality in MODALITIES)
+        return name in self.branches or ("fused" in self.branches and both)
+
+    def _backbone_levels(self, crops: Crops) -> dict[str, Levels]:
+        names = [name for name in MODALITIES if name in crops]
+        batch = torch.cat([crops[name] for name in names])
+        return _split(self.backbone(self.input(batch)), names)
+
+    def _fuse(self, levels: Mapping[str, Levels]) -> Levels:
+        assert self.fusion is not None
+        return self.fusion(levels["rgb"], levels["tir"])
+
+    def _active(self, levels: Mapping[str, Levels]) -> dict[str, Levels]:
+        return {name: levels[name] for name in self.branches if name in levels}
+
+    def _heads(self, names: Mapping[str, object]) -> list[tuple[Head, list[str]]]:
+        """Each head with those of its branches that are on and named: RGB and thermal as one."""
+        pairs = [(self.rpn_head, MODALITIES), (self.fused_rpn_head, ("fused",))]
+        on = [name for name in self.branches if name in names]
+        mine = [(head, [name for name in of if name in on]) for head, of in pairs]
+        return [(head, some) for head, some in mine if head is not None and some]
+
+    def _respond(self, kernels: Kernels, levels: Mapping[str, Levels]) -> dict[str, Response]:
+        known = {name: kernels[name] for name in kernels if name in levels}
+        responses = {}
+        for head, names in self._heads(known):
+            joined = head(
+                _join_pairs([known[name] for name in names]),
+                _join({name: levels[name] for name in names}),
+            )
+            for name, cls, loc in zip(names, *_chunks(joined, len(names)), strict=True):
+                responses[name] = Response(cls, loc)
+        return responses
+
+
+def grid_cells(size: int, stride: int = 8) -> int:
+    """Cells per side for crops of ``size`` pixels: 31 for 255 and 15 for 127 at stride 8.
+
+    Cell i is centred on pixel ``stride * (i + 1) - 1``, so the grid shares the crop's centre only
+    for sizes ``stride * n - 1``; others raise ``ValueError``.
+    """
+    if size < 2 * stride - 1 or (size + 1) % stride:
+        raise ValueError(
+            f"crop size {size} leaves the features off centre; "
+            f"use {stride} n - 1, such as {16 * stride - 1} or {32 * stride - 1}"
+        )
+    return (size + 1) // stride - 1
+
+
+def _check(crops: Crops) -> None:
+    unknown = [name for name in crops if name not in MODALITIES]
+    if unknown or not crops:
+        raise ValueError(f"crops of {unknown or 'no modality'}; valid: {', '.join(MODALITIES)}")
+
+
+def _join(levels: Mapping[str, Levels]) -> Levels:
+    maps = zip(*levels.values(), strict=True)
+    return [level[0] if len(level) == 1 else torch.cat(level) for level in maps]
+
+
+def _split(levels: Sequence[Tensor], names: Sequence[str]) -> dict[str, Levels]:
+    parts = [level.chunk(len(names)) for level in levels]
+    return {name: [part[index] for part in parts] for index, name in enumerate(names)}
+
+
+def _chunks(tensors: Sequence[Tensor], count: int) -> list[tuple[Tensor, ...]]:
+    return [tensor.chunk(count) for tensor in tensors]
+
+
+def _join_pairs(branches: Sequence[list[tuple[Tensor, Tensor]]]) -> list[tuple[Tensor, Tensor]]:
+    if len(branches) == 1:
+        return branches[0]
+    return [
+        (torch.cat([cls for cls, _ in pairs]), torch.cat([loc for _, loc in pairs]))
+        for pairs in zip(*branches, strict=True)
+    ]
+
+
+def _split_pairs(
+    levels: Sequence[tuple[Tensor, Tensor]], names: Sequence[str]
+) -> dict[str, list[tuple[Tensor, Tensor]]]:
+    parts = [_chunks(pair, len(names)) for pair in levels]
+    return {
+        name: [(cls[index], loc[index]) for cls, loc in parts] for index, name in enumerate(names)
+    }

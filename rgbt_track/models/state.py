@@ -1,0 +1,145 @@
+"""State dicts from files and into networks: every way in which a weights file can be wrong.
+
+A stranger's file is never unpickled: ``.safetensors`` holds no code, anything else is read with
+``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+_PREFIXES = ("module.", "network.", "model.")
+_COUNTERS = "num_batches_tracked"
+_SHOWN = 4
+
+
+def read_state(path: str | Path) -> State:
+    """The tensors of a weights file, on the CPU, with the usual wrappings taken off.
+
+    Reads ``.safetensors``, and what ``torch.save`` wrote: a state dict, or a checkpoint that has
+    one under ``state_dict``. A ``module.``, ``network.`` or ``model.`` that begins every key of
+    the network is dropped. Raises ``FileNotFoundError``, and ``ValueError`` in one line for a
+    file that is truncated, damaged, or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such weights file: {path}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)[0]
+    return _unwrap(_read_torch(path), path)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file; errors as ``read_state``."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such weights file: {path}")
+    return _read_safetensors(path, tensors=False)[1]
+
+
+def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
+    """Load a state dict whose every key and shape must fit, casting to the network's dtype.
+
+    Batch norm's step counters may be missing: they only matter to training with a cumulative
+    average. ``ValueError`` names the first keys that do not fit.
+    """
+    own = network.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith(_COUNTERS)]
+    unexpected = [key for key in state if key not in own]
+    misshapen = [
+        f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    faults = [
+        f"{name} {_listed(keys)}"
+        for name, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("wrong shape", misshapen),
+        )
+        if keys
+    ]
+    if faults:
+        raise ValueError(f"{where}: these weights are of another network: {'; '.join(faults)}")
+    network.load_state_dict(dict(state), strict=False)
+
+
+def is_pysot_state(keys: Iterable[str]) -> bool:
+    """Whether these are the keys of pysot's SiamRPN++ (or of our own RGB and thermal branches).
+
+    They have pysot's names and no fused branch.
+    """
+    keys = list(keys)
+    own = any(key.startswith(("fusion.", "fused_rpn_head.")) for key in keys)
+    return not own and any(key.startswith("rpn_head.rpn") for key in keys)
+
+
+def adopt_pysot_state(network: nn.Module, state: Mapping[str, Tensor]) -> State:
+    """A pysot state dict completed for an RGB-T network.
+
+    The fused branch's head becomes a copy of the shared head, and the fusion keeps what the
+    network has: built with ``start: mean``, the fused branch then answers for the mean of both
+    modalities. Averages without learned weights (pysot's ``weighted: false``) become equal
+    weights. SiamMask's keys are left as they are, for ``fit_state`` to refuse.
+    """
+    adopted = dict(state)
+    own = network.state_dict()
+    for name in ("rpn_head.cls_weight", "rpn_head.loc_weight"):
+        if name in own:
+            adopted.setdefault(name, torch.ones_like(own[name]))
+    for key in own:
+        if key.startswith("fused_rpn_head."):
+            source = key.removeprefix("fused_")
+            if source in adopted:
+                adopted[key] = adopted[source]
+        elif key.startswith("fusion."):
+            adopted[key] = own[key]
+    if getattr(network, "rpn_head", None) is None:
+        adopted = {k: v for k, v in adopted.items() if not k.startswith("rpn_head.")}
+    return adopted
+
+
+def _read_safetensors(path: Path, tensors: bool = True) -> tuple[State, dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            keys = file.keys() if tensors else ()
+            return {key: file.get_tensor(key) for key in keys}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged or not a safetensors file: {error}") from None
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
+        reason = str(error).strip().split("\n")[0][:100]
+        raise ValueError(f"{path}: damaged, or holds more than weights: {reason}") from None
+
+
+def _unwrap(content: object, path: Path) -> State:
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{path}: holds no state dict")
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path}: holds more than tensors; expected a state dict")
+    state = {str(key): value for key, value in content.items()}
+    for prefix in _PREFIXES:
+        inner = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        state = inner or state
+    return state
+
+
+def _listed(keys: list[str]) -> str:
+    rest = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + rest
