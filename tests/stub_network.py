@@ -1,0 +1,72 @@
+"""A network that really sees: it finds a bright disc in the crop, exactly and without weights.
+
+With it the tracker's geometry, state and decision are tested apart from any training. Each branch
+answers only for what its own modality shows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rgbt_track.config import AnchorConfig, Config, ModelConfig, TrackingConfig
+from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.response import Response
+from rgbt_track.tracker import Tracker
+
+ANCHORS = AnchorConfig(stride=8, ratios=(1.0,), scales=(8.0,))
+RESPONSE_SIZE = 25
+
+
+class DiscNetwork(nn.Module):
+    """Answers with the box of the brightest disc nearest to the crop's centre."""
+
+    def template_levels(self, crops: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+        levels = {name: [crop.mean(dim=(2, 3))] for name, crop in crops.items()}
+        if len(crops) == 2:
+            levels["fused"] = [(levels["rgb"][0] + levels["tir"][0]) / 2]
+        return levels
+
+    def kernels(self, levels: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:
+        return levels
+
+    def search(self, kernels: dict[str, list[Tensor]], crops: dict[str, Tensor]) -> dict[str, Response]:
+        seen = dict(crops)
+        if len(crops) == 2:
+            seen["fused"] = torch.maximum(crops["rgb"], crops["tir"])
+        return {name: respond(crop) for name, crop in seen.items() if name in kernels}
+
+
+def respond(crop: Tensor) -> Response:
+    pixels = crop[0, 0].numpy()
+    bright = pixels > 200
+    cls = np.zeros((2, RESPONSE_SIZE**2), np.float32)
+    loc = np.zeros((4, RESPONSE_SIZE**2), np.float32)
+    cls[1] = -8
+    if bright.any():
+        weight = np.clip((pixels - 60) / 180, 0, 1)
+        ys, xs = np.mgrid[: pixels.shape[0], : pixels.shape[1]] + 0.5 - pixels.shape[0] / 2
+        x, y = (xs * weight).sum() / weight.sum(), (ys * weight).sum() / weight.sum()
+        side = 2 * np.sqrt(weight.sum() / np.pi)
+        anchors = anchor_boxes(ANCHORS, RESPONSE_SIZE)
+        loc[0], loc[1] = (x - anchors[:, 0]) / anchors[:, 2], (y - anchors[:, 1]) / anchors[:, 3]
+        loc[2], loc[3] = np.log(side / anchors[:, 2]), np.log(side / anchors[:, 3])
+        cls[1, np.hypot(anchors[:, 0] - x, anchors[:, 1] - y).argmin()] = 6
+    shape = (1, -1, RESPONSE_SIZE, RESPONSE_SIZE)
+    return Response(torch.from_numpy(cls.reshape(shape)), torch.from_numpy(loc.reshape(shape)))
+
+
+def disc_tracker(**settings: object) -> Tracker:
+    tracking = TrackingConfig(**{"window_influence": 0.2, "size_lr": 0.9, **settings})  # type: ignore[arg-type]
+    model = ModelConfig(anchors=ANCHORS)
+    return Tracker(DiscNetwork(), Config("disc", model, tracking))  # type: ignore[arg-type]
+
+
+def disc_frame(x: float, y: float, radius: float, width: int = 320, height: int = 240) -> np.ndarray:
+    """A grey frame with an antialiased white disc at continuous (x, y); (H, W, 3) uint8."""
+    ys, xs = np.mgrid[:height, :width] + 0.5
+    inside = np.clip(radius - np.hypot(xs - x, ys - y) + 0.5, 0, 1)
+    # A faint texture, so that a frame without a disc is still no blank frame.
+    ground = 40 + 6 * np.sin(xs / 5) * np.cos(ys / 7)
+    return np.repeat((ground + (240 - ground) * inside)[..., None], 3, axis=2).astype(np.uint8)

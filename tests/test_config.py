@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rgbt_track.config import Config, from_mapping, load_config, to_mapping
+from rgbt_track.resources import find_yaml, names
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", names("experiments"))
+def test_every_shipped_experiment_loads_and_survives_a_round_trip(name: str) -> None:
+    config = load_config(name)
+    assert config.name == name
+    assert from_mapping(Config, to_mapping(config), "again") == config
+
+
+def test_a_users_own_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "model: {fusion: mean, branches: [rgb, fused]}\ntracking: {size_lr: 1}\n")
+    config = load_config(path)
+    assert config.name == "mine"
+    assert config.model.branches == ("rgb", "fused") and config.tracking.size_lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tracking: {window_influense: 0.4}", "tracking: unknown key 'window_influense', did you mean 'window_influence'?"),
+        ("modell: {}", "unknown key 'modell', did you mean 'model'?"),
+        ("tracking: {size_lr: fast}", "size_lr is 'fast'; expected float"),
+        ("tracking: {search_size: 255.5}", "search_size is 255.5; expected int"),
+        ("tracking: {pysot_exact: 1}", "pysot_exact is 1; expected bool"),
+        ("tracking: {decision: vote}", "decision is 'vote'; valid: fixed, adaptive"),
+        ("model: {branches: rgb}", "branches is 'rgb'; expected a list"),
+        ("model: 3", "expected 'key: value' lines, got 3"),
+        ("- a\n- b", "expected 'key: value' lines, got list"),
+        ("model: {a: [", "not a YAML file"),
+    ],
+)  # fmt: skip
+def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ValueError) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value) and message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(FileNotFoundError, match="did you mean 'lrrtrack_lite'"):
+        find_yaml("lrrtrack_light", "experiments")
+    with pytest.raises(FileNotFoundError, match=r"no such file: nowhere\.yaml"):
+        find_yaml("nowhere.yaml", "experiments")
+
+
+def test_mapping_is_plain_yaml() -> None:
+    mapping = to_mapping(Config(name="x"))
+    assert yaml.safe_load(yaml.safe_dump(mapping)) == mapping

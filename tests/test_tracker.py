@@ -1,0 +1,191 @@
+"""The tracking loop on a network that sees exactly (stub_network): geometry, state, modalities."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from stub_network import disc_frame, disc_tracker
+
+from rgbt_track.boxes import iou_xywh
+
+RADIUS = 20.0
+
+
+def disc_box(x: float, y: float, radius: float = RADIUS) -> list[float]:
+    return [x - radius, y - radius, 2 * radius, 2 * radius]
+
+
+def path(frames: int = 40) -> list[tuple[float, float]]:
+    return [(100 + 2.7 * t, 120 + 30 * np.sin(t / 6)) for t in range(frames)]
+
+
+def follow(tracker, frames, first_box):
+    state = tracker.init(*frames[0], first_box)
+    states = [state]
+    for rgb, tir in frames[1:]:
+        state = tracker.update(rgb, tir, state)
+        states.append(state)
+    return states
+
+
+def test_follows_without_drift() -> None:
+    """An exact network must give exact boxes: any half pixel would be the tracker's own."""
+    frames = [(disc_frame(x, y, RADIUS),) * 2 for x, y in path()]
+    states = follow(disc_tracker(), frames, disc_box(*path()[0]))
+    errors = [
+        np.array(state.box[:2] + state.box[2:] / 2) - (x, y)
+        for state, (x, y) in zip(states, path(), strict=True)
+    ]
+    assert np.abs(errors).max() < 0.25
+    assert np.abs(np.mean(errors, axis=0)).max() < 0.05
+
+
+def test_a_still_target_stays_where_it_is() -> None:
+    frames = [(disc_frame(150.3, 97.8, RADIUS),) * 2] * 60
+    states = follow(disc_tracker(), frames, disc_box(150.3, 97.8))
+    assert iou_xywh(states[-1].box, disc_box(150.3, 97.8)) > 0.97
+
+
+def test_follows_a_growing_target() -> None:
+    radii = np.linspace(15, 40, 40)
+    frames = [(disc_frame(160, 120, radius),) * 2 for radius in radii]
+    states = follow(disc_tracker(), frames, disc_box(160, 120, 15))
+    assert iou_xywh(states[-1].box, disc_box(160, 120, 40)) > 0.85
+
+
+def test_state_is_a_value() -> None:
+    tracker = disc_tracker(template_update_every=2)
+    frames = [(disc_frame(x, y, RADIUS),) * 2 for x, y in path(8)]
+    state = tracker.init(*frames[0], disc_box(*path()[0]))
+    before = copy.deepcopy(state)
+    one, again = tracker.update(*frames[1], state), tracker.update(*frames[1], state)
+    np.testing.assert_array_equal(one.box, again.box)
+    np.testing.assert_array_equal(state.box, before.box)
+    assert (state.frame, state.center, state.size) == (before.frame, before.center, before.size)
+
+
+def test_two_targets_share_one_tracker() -> None:
+    tracker = disc_tracker()
+    paths = path(10), [(300 - x, 240 - y) for x, y in path(10)]
+    alone = [follow(tracker, [(disc_frame(x, y, RADIUS),) * 2 for x, y in p], disc_box(*p[0])) for p in paths]
+    states = [tracker.init(*(disc_frame(*p[0], RADIUS),) * 2, disc_box(*p[0])) for p in paths]
+    for t in range(1, 10):
+        states = [
+            tracker.update(*(disc_frame(*p[t], RADIUS),) * 2, state)
+            for p, state in zip(paths, states, strict=True)
+        ]
+    for state, run in zip(states, alone, strict=True):
+        np.testing.assert_array_equal(state.box, run[-1].box)
+
+
+def test_inputs_are_unchanged() -> None:
+    rgb, tir = disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS)[..., 0]
+    kept = rgb.copy(), tir.copy()
+    tracker = disc_tracker(thermal_mean_shift=True)
+    tracker.update(rgb, tir, tracker.init(rgb, tir, disc_box(100, 120)))
+    np.testing.assert_array_equal(rgb, kept[0])
+    np.testing.assert_array_equal(tir, kept[1])
+
+
+@pytest.mark.parametrize("missing", ["rgb", "tir"])
+@pytest.mark.parametrize("how", ["none", "black", "constant"])
+def test_a_missing_modality_equals_the_single_one(missing: str, how: str) -> None:
+    gap = {"none": None, "black": np.zeros((240, 320, 3), np.uint8), "constant": np.full((240, 320, 3), 99, np.uint8)}[how]
+    seen = [disc_frame(x, y, RADIUS) for x, y in path()]
+    single = [(None, frame) if missing == "rgb" else (frame, None) for frame in seen]
+    gapped = [(gap, frame) if missing == "rgb" else (frame, gap) for frame in seen]
+    box = disc_box(*path()[0])
+    expected, found = follow(disc_tracker(), single, box), follow(disc_tracker(), gapped, box)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a.box, b.box)
+        assert b.modalities == (("tir",) if missing == "rgb" else ("rgb",))
+
+
+@pytest.mark.parametrize("blind", ["rgb", "tir"])
+@pytest.mark.parametrize("decision", ["fixed", "adaptive"])
+def test_carries_on_when_one_modality_loses_the_target(blind: str, decision: str) -> None:
+    frames = []
+    for t, (x, y) in enumerate(path()):
+        pair = {"rgb": disc_frame(x, y, RADIUS), "tir": disc_frame(x, y, RADIUS)}
+        if 10 <= t < 30:
+            pair[blind] = disc_frame(-500, -500, RADIUS)
+        frames.append((pair["rgb"], pair["tir"]))
+    states = follow(disc_tracker(decision=decision), frames, disc_box(*path()[0]))
+    overlaps = [iou_xywh(s.box, disc_box(x, y)) for s, (x, y) in zip(states, path(), strict=True)]
+    assert min(overlaps) > 0.85
+
+
+def test_a_modality_that_comes_late_is_taken_up() -> None:
+    frames = [
+        (disc_frame(x, y, RADIUS), None if t < 5 else disc_frame(x, y, RADIUS))
+        for t, (x, y) in enumerate(path(20))
+    ]
+    tracker = disc_tracker()
+    states = follow(tracker, frames, disc_box(*path()[0]))
+    assert set(states[-1].trust) == {"rgb", "tir", "fused"}
+    gone = tracker.update(None, frames[-1][1], states[-1])
+    assert gone.modalities == ("tir",) and gone.score > 0.9
+
+
+def test_when_nothing_is_seen_the_box_stays_and_the_score_is_zero() -> None:
+    tracker, black = disc_tracker(), np.zeros((240, 320, 3), np.uint8)
+    state = tracker.init(*(disc_frame(100, 120, RADIUS),) * 2, disc_box(100, 120))
+    lost = tracker.update(black, black, state)
+    np.testing.assert_array_equal(lost.box, state.box)
+    assert lost.score == 0 and lost.modalities == () and lost.frame == 1
+    found = tracker.update(*(disc_frame(104, 120, RADIUS),) * 2, lost)
+    assert iou_xywh(found.box, disc_box(104, 120)) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tracker = disc_tracker(size_lr=1.0, penalty_k=0.0)
+    box = [rng.uniform(-30, 100), rng.uniform(-30, 70), rng.uniform(1, 300), rng.uniform(40, 300)]
+    frames = [tuple(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(2)) for _ in range(15)]
+    for state in follow(tracker, frames, box):
+        x, y, w, h = state.box
+        assert np.isfinite(state.box).all() and 0 <= state.score <= 1
+        assert x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 120 + 1e-6 and y + h <= 90 + 1e-6
+
+
+def test_a_target_that_leaves_the_frame_is_kept_at_its_border() -> None:
+    frames = [(disc_frame(280 + 6 * t, 120, RADIUS),) * 2 for t in range(20)]
+    for state in follow(disc_tracker(), frames, disc_box(280, 120)):
+        assert state.box[0] + state.box[2] <= 320 + 1e-6
+
+
+def test_sixteen_bit_and_half_size_thermal() -> None:
+    frames = []
+    for x, y in path(10):
+        tir = disc_frame(x / 2, y / 2, RADIUS / 2, 160, 120)[..., 0].astype(np.uint16) * 7 + 28000
+        frames.append((disc_frame(x, y, RADIUS), tir))
+    states = follow(disc_tracker(), frames, disc_box(*path()[0]))
+    assert iou_xywh(states[-1].box, disc_box(*path()[9])) > 0.9
+
+
+def test_template_update_blends_with_the_first_template() -> None:
+    tracker = disc_tracker(template_update_every=3, template_update_rate=0.25)
+    frames = [(disc_frame(160, 120, RADIUS + 2 * t),) * 2 for t in range(4)]
+    states = follow(tracker, frames, disc_box(160, 120))
+    first = states[0].first_levels["rgb"][0]
+    assert states[2].kernels is states[0].kernels
+    assert states[3].first_levels is states[0].first_levels
+    blended = states[3].kernels["rgb"][0]
+    assert not blended.equal(first)
+    assert (blended - first).abs().max() < 0.25 * 255
+
+
+def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
+    seen = []
+    for shift in (False, True):
+        tracker = disc_tracker(thermal_mean_shift=shift)
+        inner = tracker.network.template_levels
+        tracker.network.template_levels = lambda crops, inner=inner: seen.append(crops) or inner(crops)
+        tracker.init(disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS) // 2, disc_box(100, 120))
+    plain, shifted = seen
+    assert shifted["rgb"].equal(plain["rgb"])
+    assert shifted["tir"].mean().item() == pytest.approx(shifted["rgb"].mean().item(), abs=1e-3)
+    assert plain["tir"].mean() < 0.6 * plain["rgb"].mean()
