@@ -1,0 +1,87 @@
+"""One-pass measures as pure functions of arrays; what a benchmark makes of them is in ``rules``.
+
+Boxes are ``(N, 4)`` continuous x, y, w, h, one row per frame. A frame that has no valid number
+(NaN) is neither a success nor a hit, as every comparison with NaN is false.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rgbt_track.boxes import iou_xywh
+
+Values = NDArray[np.floating]
+
+
+def centers_xy(boxes_xywh: ArrayLike, side_offset: float = 0.0) -> Values:
+    """Centres ``(N, 2)`` of boxes, ``x + (w - side_offset) / 2``.
+
+    ``side_offset`` 1 is the centre of the pixel grid that LasHeR, pysot and pytracking use; 0 the
+    continuous centre. Distances are the same, normalised ones to within a rounding.
+    """
+    boxes = np.asarray(boxes_xywh, float)
+    return boxes[:, :2] + (boxes[:, 2:] - side_offset) / 2
+
+
+def center_distances(
+    boxes_xywh: ArrayLike, truth_xywh: ArrayLike, side_offset: float = 0
+) -> Values:
+    """Distance of the centres per frame, in pixels, ``(N,)``."""
+    difference = centers_xy(boxes_xywh, side_offset) - centers_xy(truth_xywh, side_offset)
+    return np.sqrt((difference**2).sum(1))
+
+
+def normalized_distances(
+    boxes_xywh: ArrayLike,
+    truth_xywh: ArrayLike,
+    side_offset: float = 0.0,
+    epsilon: float = 0.0,
+) -> Values:
+    """Distance of the centres per frame in units of the ground truth's width and height, ``(N,)``.
+
+    Each centre is divided first and then subtracted, as the evaluators do. ``epsilon`` is added to
+    the sides (pysot: 1e-16). NaN or infinite where a side is 0.
+    """
+    sides = np.asarray(truth_xywh, float)[:, 2:] + epsilon
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = centers_xy(boxes_xywh, side_offset) / sides
+        difference = difference - centers_xy(truth_xywh, side_offset) / sides
+    return np.sqrt((difference**2).sum(1))
+
+
+def success_counts(overlaps: ArrayLike, thresholds: ArrayLike) -> NDArray[np.intp]:
+    """Number of frames with an overlap strictly above each threshold, ``(T,)``."""
+    return (np.asarray(overlaps)[:, None] > np.asarray(thresholds)).sum(0)
+
+
+def hit_counts(
+    distances: ArrayLike, thresholds: ArrayLike, strict: bool = False
+) -> NDArray[np.intp]:
+    """Number of frames within each distance (``strict``: nearer than it), ``(T,)``."""
+    compare = np.less if strict else np.less_equal
+    return compare(np.asarray(distances)[:, None], np.asarray(thresholds)).sum(0)
+
+
+def area_by_mean(curve: ArrayLike) -> float:
+    """Area under a success curve as the plain mean of its values."""
+    return float(np.mean(curve))
+
+
+def area_by_trapezoids(curve: ArrayLike, thresholds: ArrayLike) -> float:
+    """Area under a success curve by the trapezoidal rule, MATLAB's ``trapz``."""
+    curve, thresholds = np.asarray(curve, float), np.asarray(thresholds, float)
+    return float((np.diff(thresholds) * (curve[1:] + curve[:-1])).sum() / 2)
+
+
+def average_overlap(boxes_xywh: ArrayLike, truth_xywh: ArrayLike) -> float:
+    """Mean overlap over the frames that have a ground truth, in [0, 1]; NaN where none has.
+
+    Frames whose ground truth is NaN or empty are left out. The caller leaves out the first frame,
+    which is given to the tracker.
+    """
+    boxes, truth = np.asarray(boxes_xywh, float), np.asarray(truth_xywh, float)
+    labelled = np.isfinite(truth).all(1) & (truth[:, 2:] > 0).all(1)
+    if not labelled.any():
+        return float("nan")
+    return float(np.nan_to_num(iou_xywh(boxes[labelled], truth[labelled])).mean())

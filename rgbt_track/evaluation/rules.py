@@ -1,0 +1,209 @@
+"""The rule sets: everything in which two evaluators differ, written down once.
+
+``official`` reproduces the published tables of each benchmark; ``pysot`` and ``pytracking`` are
+what those libraries compute (and so OSTrack and its many descendants); ``generic`` is ours, for
+data sets that have no rules of their own. ``docs/evaluation.md`` says the same in words, with the
+size of the differences. ``scoring`` follows these fields and knows no benchmark by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.evaluation import thresholds
+from rgbt_track.evaluation.metrics import centers_xy
+from rgbt_track.resources import nearest
+
+Boxes = NDArray[np.floating]
+Test = Callable[[Boxes], NDArray[np.bool_]]
+
+
+def never(truth: Boxes) -> NDArray[np.bool_]:
+    """No ground truth is invalid."""
+    return np.zeros(len(truth), bool)
+
+
+def any_value_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+    """LasHeR: x, y, w or h <= 0, so that an ordinary box touching the left or top edge counts."""
+    return ~(truth > 0).all(1)
+
+
+def side_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+    """The box is empty."""
+    return ~(truth[:, 2:] > 0).all(1)
+
+
+def center_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+    """pysot's test in its precision: the centre of the box, not its sides."""
+    return ~(centers_xy(truth, side_offset=1) > 0).all(1)
+
+
+def normalized_center_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+    """pysot's test in its normalised precision."""
+    return ~(centers_xy(truth, side_offset=1) / (truth[:, 2:] + 1e-16) > 0).all(1)
+
+
+def nan_or_not_positive(result: Boxes) -> NDArray[np.bool_]:
+    """A predicted box with a NaN or a side <= 0."""
+    return np.isnan(result).any(1) | (result[:, 2:] <= 0).any(1)
+
+
+def side_zero(result: Boxes) -> NDArray[np.bool_]:
+    """A predicted box with a side of exactly 0."""
+    return (result[:, 2:] == 0).any(1)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How one benchmark is scored by one rule set.
+
+    Attributes:
+        benchmark, name: which, for instance ``"lasher"`` and ``"official"``.
+        measures: the numbers it yields, in the order of its tables.
+        truth: ``"single"``; ``"better"`` takes per frame the better of the visible and the infrared
+            ground truth; ``"visible"`` only the visible one where there are two.
+        truth_format: the boxes in the benchmark's ground-truth files.
+        round_corners: whether 8-column results are rounded, half away from zero.
+        first_frame: whether the first row counts as written, is replaced by the ground truth, or
+            is left out.
+        repair: from frame 2 on, predicted boxes for which it holds take the previous row.
+        negative_sides: whether a predicted box of negative width or height may stand.
+        success_invalid: frames of which the success measure always fails.
+        precision_invalid, normalized_invalid: frames whose distances are ``invalid_distance`` and
+            ``invalid_normalized``: -1 is always a hit, infinity always a miss.
+        side_offset, epsilon: see ``metrics``.
+        strict_distance: whether a hit needs ``d < t`` instead of ``d <= t``.
+        precision_at, normalized_at: the thresholds of PR and NPR.
+        overlaps, distances: all thresholds of the curves.
+        area: how SR is made of the success curve.
+        pooled: whether frames of all sequences count alike, instead of sequences.
+        longer: whether results longer than the ground truth are cut or refused.
+        unlabelled: whether frames without ground truth (NaN or an empty box) are left out, or NaN
+            is refused and an empty box compared like any other.
+    """
+
+    benchmark: str
+    name: str
+    measures: tuple[str, ...] = ("PR", "SR")
+    truth: Literal["single", "better", "visible"] = "single"
+    truth_format: Literal["xywh", "xyxy"] = "xywh"
+    round_corners: bool = False
+    first_frame: Literal["kept", "truth", "left out"] = "kept"
+    repair: Test | None = None
+    negative_sides: bool = True
+    success_invalid: Test = never
+    precision_invalid: Test = never
+    normalized_invalid: Test = never
+    invalid_distance: float = -1.0
+    invalid_normalized: float = -1.0
+    side_offset: float = 0.0
+    epsilon: float = 0.0
+    strict_distance: bool = False
+    precision_at: float = 20.0
+    normalized_at: float = 0.2
+    overlaps: tuple[float, ...] = tuple(thresholds.OVERLAPS)
+    distances: tuple[float, ...] = tuple(thresholds.DISTANCES)
+    area: Literal["mean", "trapezoids"] = "mean"
+    pooled: bool = False
+    longer: Literal["refuse", "cut"] = "refuse"
+    unlabelled: Literal["refuse", "left out"] = "refuse"
+
+    @property
+    def accepts_nan(self) -> bool:
+        """Whether the rules say what a NaN in a result means."""
+        return self.repair is nan_or_not_positive
+
+
+_BOTH = {"gtot", "rgbt234", "vtuav"}
+_GENERIC = Rules(
+    "plain",
+    "generic",
+    measures=("AO", "SR50", "SR", "PR", "NPR"),
+    first_frame="left out",
+    repair=nan_or_not_positive,
+    unlabelled="left out",
+)
+_OFFICIAL = {
+    "gtot": Rules(
+        "gtot",
+        "official",
+        truth="better",
+        truth_format="xyxy",
+        round_corners=True,
+        strict_distance=True,
+        precision_at=5.0,
+        overlaps=tuple(thresholds.OVERLAPS_GTOT),
+        distances=tuple(thresholds.DISTANCES_GTOT),
+        area="trapezoids",
+        pooled=True,
+    ),
+    "rgbt210": Rules("rgbt210", "official", first_frame="truth"),
+    "rgbt234": Rules("rgbt234", "official", measures=("MPR", "MSR"), truth="better"),
+    "lasher": Rules(
+        "lasher",
+        "official",
+        measures=("PR", "NPR", "SR"),
+        first_frame="truth",
+        repair=nan_or_not_positive,
+        success_invalid=any_value_not_positive,
+        precision_invalid=any_value_not_positive,
+        normalized_invalid=any_value_not_positive,
+        side_offset=1.0,
+        longer="cut",
+    ),
+    "vtuav": Rules(
+        "vtuav", "official", measures=("MPR", "MSR"), truth="better", unlabelled="left out"
+    ),
+}
+_PYSOT = Rules(
+    "",
+    "pysot",
+    measures=("PR", "NPR", "SR"),
+    success_invalid=side_not_positive,
+    precision_invalid=center_not_positive,
+    normalized_invalid=normalized_center_not_positive,
+    side_offset=1.0,
+    epsilon=1e-16,
+    overlaps=tuple(thresholds.OVERLAPS_PYTHON),
+)
+_PYTRACKING = replace(
+    _PYSOT,
+    name="pytracking",
+    first_frame="truth",
+    repair=side_zero,
+    negative_sides=False,
+    precision_invalid=side_not_positive,
+    normalized_invalid=side_not_positive,
+    invalid_distance=float("inf"),
+    epsilon=0.0,
+    longer="cut",
+)
+
+BENCHMARKS = tuple(_OFFICIAL)
+RULE_SETS = ("official", "pysot", "pytracking", "generic")
+
+
+def find_rules(benchmark: str, name: str = "official") -> Rules:
+    """The rules of a benchmark by the name of a rule set.
+
+    A data set without rules of its own gets ``generic`` for ``official``. Raises ``ValueError`` for
+    an unknown rule set.
+    """
+    if name not in RULE_SETS:
+        hint = nearest(name, RULE_SETS)
+        raise ValueError(f"unknown rules {name!r}{hint}; valid: {', '.join(RULE_SETS)}")
+    if name == "official" and benchmark in _OFFICIAL:
+        return _OFFICIAL[benchmark]
+    library = {"pysot": _PYSOT, "pytracking": _PYTRACKING}.get(name, _GENERIC)
+    return replace(
+        library,
+        benchmark=benchmark,
+        truth="visible" if benchmark in _BOTH or name == "generic" else "single",
+        truth_format="xyxy" if benchmark == "gtot" else "xywh",
+        unlabelled="left out" if benchmark == "vtuav" else library.unlabelled,
+    )
