@@ -1,0 +1,86 @@
+"""What cameras do to a picture: darkness, smoke and noise; blur, drift and fixed pattern.
+
+The thermal part follows uncooled microbolometers: soft optics, the column noise of their readout,
+temporal noise, automatic gain, and the dark halo around hot things.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.data.textures import Grain, fractal_noise
+
+
+class VisibleCamera:
+    """Turns a clean picture into a frame: light, smoke, noise."""
+
+    def __init__(self, rng: np.random.Generator, width: int, height: int, noise: float) -> None:
+        self._grain = Grain(rng, height, width, 3)
+        self._noise = noise
+        self._cloud = (255 * fractal_noise(rng, height, 3 * width, 2, 5)).astype(np.uint8)
+        self._smoke = np.array([1.0, 1.0, 1.02]) * rng.uniform(150, 215)
+        self._drift = rng.uniform(0.8, 2.5)
+
+    def take(
+        self,
+        rgb: NDArray[np.uint8],
+        glow: NDArray[np.uint8],
+        light: float,
+        haze: float,
+        index: int,
+        rng: np.random.Generator,
+    ) -> NDArray[np.uint8]:
+        """One frame (H, W, 3) from the clean one; ``light`` and ``haze`` in 0..1."""
+        if haze > 0.01:
+            rgb = self._in_smoke(rgb, haze, index)
+        if light < 0.999:
+            rgb = _in_the_dark(rgb, glow, light)
+        return self._grain.add(rgb, self._noise, rng)
+
+    def _in_smoke(self, rgb: NDArray[np.uint8], haze: float, index: int) -> NDArray[np.uint8]:
+        width = rgb.shape[1]
+        start = int(index * self._drift) % (2 * width)
+        cloud = self._cloud[:, start : start + width].astype(np.float32) / 255
+        thickness = np.clip(haze * (0.7 + 0.6 * cloud), 0, 0.97)[..., None]
+        return (rgb + thickness * (self._smoke.astype(np.float32) - rgb)).astype(np.uint8)
+
+
+class ThermalCamera:
+    """Turns a clean temperature picture into an 8-bit thermal frame."""
+
+    def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
+        self._grain = Grain(rng, height, width, 1)
+        self._blur, self._noise = rng.uniform(0.6, 1.3), rng.uniform(1.0, 2.5)
+        columns = rng.normal(0, rng.uniform(0.3, 1.3), (1, width)) + rng.normal(0, 0.3, (height, 1))
+        self._pattern = np.round(columns).astype(np.int16)
+        self._gain, self._offset = rng.uniform(0.85, 1.1), rng.uniform(-12, 12)
+        self._halo = rng.uniform(0.0, 0.35)
+        self._drift = 0.0
+
+    def take(self, tir: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """One frame (H, W) from the clean one."""
+        self._drift = 0.95 * self._drift + rng.normal(0, 0.35)
+        soft = cv2.GaussianBlur(tir, (0, 0), self._blur)
+        around = cv2.blur(cv2.resize(soft, None, fx=0.25, fy=0.25), (9, 9))
+        around = cv2.resize(around, soft.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        gain = self._gain * (1 + self._halo)
+        shift = self._offset + self._drift
+        frame = cv2.addWeighted(soft, gain, around, -self._gain * self._halo, shift)
+        frame = cv2.add(frame, self._pattern, dtype=cv2.CV_8U)
+        return self._grain.add(frame, self._noise, rng)
+
+
+def _in_the_dark(
+    rgb: NDArray[np.uint8], glow: NDArray[np.uint8], light: float
+) -> NDArray[np.uint8]:
+    """Less and bluer light, and the lamps that now matter."""
+    levels = np.arange(256) / 255
+    tint = 1 + (1 - light) * np.array([-0.12, -0.05, 0.18])
+    table = 255 * light * levels[:, None] ** (1 + 0.35 * (1 - light)) * tint
+    table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
+    dark = cv2.LUT(rgb, table.reshape(256, 1, 3))
+    lamp = cv2.convertScaleAbs(glow, alpha=0.9 * (1 - light))
+    lit = cv2.multiply(rgb, cv2.merge([lamp, lamp, lamp]), scale=1 / 400)
+    return cv2.add(cv2.add(dark, lit), cv2.merge([lamp, lamp, lamp]) // 3)
