@@ -385,10 +385,10 @@ def test_the_better_modality_is_chosen_frame_by_frame_and_for_each_measure():
 
 def test_distance_limits_are_inclusive_but_for_gtot():
     truth = np.array([[10.0, 10, 20, 20]] * 2)
-    moved = truth + [20, 0, 0, 0]
+    moved = truth + np.array([20, 0, 0, 0])
     assert score_results("rgbt234", {"a": moved}, {"a": truth})["MPR"] == 1
-    moved = truth + [5, 0, 0, 0]
-    xyxy = truth + [0, 0, 10, 10]
+    moved = truth + np.array([5, 0, 0, 0])
+    xyxy = truth + np.array([0, 0, 10, 10])
     assert score_results("gtot", {"a": moved}, {"a": xyxy})["PR"] == 0
 
 
@@ -449,7 +449,7 @@ def test_pysot_and_pytracking_use_the_visible_ground_truth_of_two():
 def test_scores_are_shares_and_inputs_stay(benchmark, rules):
     results, truth = single(7, odd=False)
     if benchmark == "gtot":
-        truth = {name: boxes + [0, 0, *boxes[0, :2] + 90] for name, boxes in truth.items()}
+        truth = {name: np.concatenate([b[:, :2], b[:, :2] + 30], 1) for name, b in truth.items()}
     kept = {name: rows.copy() for name, rows in results.items()}
     kept_truth = {name: rows.copy() for name, rows in truth.items()}
     scores = score_results(benchmark, results, truth, rules=rules)

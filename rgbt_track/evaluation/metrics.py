@@ -65,7 +65,7 @@ def hit_counts(
 
 def area_by_mean(curve: ArrayLike) -> float:
     """Area under a success curve as the plain mean of its values."""
-    return float(np.mean(curve))
+    return float(np.asarray(curve, float).mean())
 
 
 def area_by_trapezoids(curve: ArrayLike, thresholds: ArrayLike) -> float:

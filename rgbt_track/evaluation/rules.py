@@ -20,42 +20,48 @@ from rgbt_track.evaluation.metrics import centers_xy
 from rgbt_track.resources import nearest
 
 Boxes = NDArray[np.floating]
-Test = Callable[[Boxes], NDArray[np.bool_]]
+Flags = NDArray[np.bool_]
+Test = Callable[[Boxes], Flags]
 
 
-def never(truth: Boxes) -> NDArray[np.bool_]:
+def never(truth: Boxes) -> Flags:
     """No ground truth is invalid."""
     return np.zeros(len(truth), bool)
 
 
-def any_value_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+def any_value_not_positive(truth: Boxes) -> Flags:
     """LasHeR: x, y, w or h <= 0, so that an ordinary box touching the left or top edge counts."""
-    return ~(truth > 0).all(1)
+    return _any_in_row(truth <= 0)
 
 
-def side_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+def side_not_positive(truth: Boxes) -> Flags:
     """The box is empty."""
-    return ~(truth[:, 2:] > 0).all(1)
+    return _any_in_row(truth[:, 2:] <= 0)
 
 
-def center_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+def center_not_positive(truth: Boxes) -> Flags:
     """pysot's test in its precision: the centre of the box, not its sides."""
-    return ~(centers_xy(truth, side_offset=1) > 0).all(1)
+    return _any_in_row(centers_xy(truth, side_offset=1) <= 0)
 
 
-def normalized_center_not_positive(truth: Boxes) -> NDArray[np.bool_]:
+def normalized_center_not_positive(truth: Boxes) -> Flags:
     """pysot's test in its normalised precision."""
-    return ~(centers_xy(truth, side_offset=1) / (truth[:, 2:] + 1e-16) > 0).all(1)
+    centers = centers_xy(truth, side_offset=1) / (truth[:, 2:] + 1e-16)
+    return _any_in_row(centers <= 0)
 
 
-def nan_or_not_positive(result: Boxes) -> NDArray[np.bool_]:
+def nan_or_not_positive(result: Boxes) -> Flags:
     """A predicted box with a NaN or a side <= 0."""
-    return np.isnan(result).any(1) | (result[:, 2:] <= 0).any(1)
+    return _any_in_row(np.isnan(result)) | _any_in_row(result[:, 2:] <= 0)
 
 
-def side_zero(result: Boxes) -> NDArray[np.bool_]:
+def side_zero(result: Boxes) -> Flags:
     """A predicted box with a side of exactly 0."""
-    return (result[:, 2:] == 0).any(1)
+    return _any_in_row(result[:, 2:] == 0)
+
+
+def _any_in_row(flags: Flags) -> Flags:
+    return np.asarray(flags.any(1))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
 from rgbt_track.resources import nearest
 
 Curve = NDArray[np.floating]
+Tally = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Counts:
     """What one sequence adds to the sums: frames that pass each threshold, and the frames."""
 
     frames: int
-    success: Curve
-    precision: Curve
-    normalized: Curve
+    success: Tally
+    precision: Tally
+    normalized: Tally
     overlap_sum: float
     half: float
     hits: float
