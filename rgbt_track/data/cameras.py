@@ -20,7 +20,7 @@ class VisibleCamera:
         self._grain = Grain(rng, height, width, 3)
         self._noise = noise
         self._cloud = (255 * fractal_noise(rng, height, 3 * width, 2, 5)).astype(np.uint8)
-        self._smoke = np.array([1.0, 1.0, 1.02]) * rng.uniform(150, 215)
+        self._smoke = rng.uniform(140, 210) * np.array([rng.uniform(0.75, 1), 1.0, 1.03])
         self._drift = rng.uniform(0.8, 2.5)
 
     def take(
@@ -43,19 +43,27 @@ class VisibleCamera:
         width = rgb.shape[1]
         start = int(index * self._drift) % (2 * width)
         cloud = self._cloud[:, start : start + width].astype(np.float32) / 255
-        thickness = np.clip(haze * (0.7 + 0.6 * cloud), 0, 0.97)[..., None]
-        return (rgb + thickness * (self._smoke.astype(np.float32) - rgb)).astype(np.uint8)
+        thickness = np.clip(haze * (2.2 * cloud - 0.05), 0, 0.97)[..., None]
+        smoke = self._smoke.astype(np.float32) * (0.75 + 0.4 * cloud)[..., None]
+        return np.clip(rgb + thickness * (smoke - rgb), 0, 255).astype(np.uint8)
 
 
 class ThermalCamera:
-    """Turns a clean temperature picture into an 8-bit thermal frame."""
+    """Turns a clean temperature picture into an 8-bit thermal frame.
 
-    def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
+    Cameras show the same scene anywhere between grey in grey and white figures on black, so
+    ``gain`` (grey levels per level of the clean picture) and the level of the ground are drawn.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, width: int, height: int, ground_heat: float
+    ) -> None:
+        self.gain = rng.uniform(0.55, 1.5)
+        self._offset = rng.uniform(28, 135) - self.gain * ground_heat
         self._grain = Grain(rng, height, width, 1)
         self._blur, self._noise = rng.uniform(0.6, 1.3), rng.uniform(1.0, 2.5)
         columns = rng.normal(0, rng.uniform(0.3, 1.3), (1, width)) + rng.normal(0, 0.3, (height, 1))
         self._pattern = np.round(columns).astype(np.int16)
-        self._gain, self._offset = rng.uniform(0.85, 1.1), rng.uniform(-12, 12)
         self._halo = rng.uniform(0.0, 0.35)
         self._drift = 0.0
 
@@ -65,9 +73,9 @@ class ThermalCamera:
         soft = cv2.GaussianBlur(tir, (0, 0), self._blur)
         around = cv2.blur(cv2.resize(soft, None, fx=0.25, fy=0.25), (9, 9))
         around = cv2.resize(around, soft.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        gain = self._gain * (1 + self._halo)
+        gain = self.gain * (1 + self._halo)
         shift = self._offset + self._drift
-        frame = cv2.addWeighted(soft, gain, around, -self._gain * self._halo, shift)
+        frame = cv2.addWeighted(soft, gain, around, -self.gain * self._halo, shift)
         frame = cv2.add(frame, self._pattern, dtype=cv2.CV_8U)
         return self._grain.add(frame, self._noise, rng)
 
@@ -81,6 +89,6 @@ def _in_the_dark(
     table = 255 * light * levels[:, None] ** (1 + 0.35 * (1 - light)) * tint
     table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
     dark = cv2.LUT(rgb, table.reshape(256, 1, 3))
-    lamp = cv2.convertScaleAbs(glow, alpha=0.9 * (1 - light))
+    lamp = cv2.convertScaleAbs(glow, alpha=1 - light)
     lit = cv2.multiply(rgb, cv2.merge([lamp, lamp, lamp]), scale=1 / 400)
     return cv2.add(cv2.add(dark, lit), cv2.merge([lamp, lamp, lamp]) // 3)

@@ -21,10 +21,11 @@ class Challenge:
     """Strengths of the troubles of one sequence; the defaults are an easy day.
 
     ``darkest`` is the visible light left in a night spell (1 = day) and ``haze`` the share of the
-    visible picture that smoke hides; ``contrast`` is the thermal contrast of the target as a share
-    of 100 grey levels and ``contrast_after`` what it becomes in a spell (0: crossover, negative:
-    colder than the surroundings); ``zoom`` the target's final size as a multiple of its first;
-    ``shake`` and ``pan`` the camera's motion in pixels; ``pace`` stretches the target's motion.
+    visible picture that smoke hides; ``contrast`` is the thermal contrast of the target, 1 being
+    75 to 150 grey levels of the camera, and ``contrast_after`` what it becomes in a spell (0:
+    crossover, negative: colder than the surroundings); ``zoom`` the target's largest or smallest
+    size as a multiple of its first; ``shake`` and ``pan`` the camera's motion in pixels; ``pace``
+    the speed of the target; ``noise`` that of the visible camera in grey levels.
     """
 
     darkest: float = 1.0
@@ -43,7 +44,7 @@ class Challenge:
 
 CHALLENGES: dict[str, Challenge] = {
     "day": Challenge(),
-    "night": Challenge(darkest=0.07, noise=5.0),
+    "night": Challenge(darkest=0.09, noise=5.0),
     "crossover": Challenge(contrast_after=0.0),
     "occlusion": Challenge(occluders=3),
     "distractors": Challenge(distractors=4, twins=True),
@@ -67,15 +68,23 @@ class Schedule:
 
     @classmethod
     def draw(cls, challenge: Challenge, frames: int, rng: np.random.Generator) -> Schedule:
-        """Draw the times at which the challenge's troubles come and go."""
+        """Draw the times at which the challenge's troubles come and go.
+
+        While the visible picture is dark or hidden the thermal contrast stays, so that only
+        occlusion hides the target from both.
+        """
         time = np.arange(frames) / max(frames - 1, 1)
-        contrast = challenge.contrast + spells(rng, frames) * (
-            challenge.contrast_after - challenge.contrast
+        dark, haze = (
+            spells(rng, frames) * (1 - challenge.darkest),
+            spells(rng, frames) * challenge.haze,
         )
+        blind = np.maximum(dark, haze)
+        change = spells(rng, frames) * (1 - np.minimum(1.3 * blind, 1))
+        contrast = challenge.contrast + change * (challenge.contrast_after - challenge.contrast)
         drift = 1 + 0.12 * np.sin(2 * np.pi * (time * rng.uniform(0.5, 2) + rng.random()))
         return cls(
-            light=1 - spells(rng, frames) * (1 - challenge.darkest),
-            haze=spells(rng, frames) * challenge.haze,
+            light=1 - dark,
+            haze=haze,
             contrast=contrast * drift,
             zoom=_zoom(rng, challenge.zoom, time),
         )

@@ -22,7 +22,6 @@ from rgbt_track.data.stamp import Placement, lay_over, placed_box, shadow, stamp
 
 _MARGIN = 0.3
 _HEIGHTS = {"person": 0.3, "car": 0.2, "animal": 0.22, "soft_body": 0.2}
-_CONTRAST_LEVELS = 100.0
 
 
 class SceneFrame(NamedTuple):
@@ -116,6 +115,8 @@ class _Scene:
         self.rng, self.frames, self.size, self.challenge = rng, frames, size, challenge
         self.schedule = Schedule.draw(challenge, frames, rng)
         self.world = draw_scenery(rng, *(round(side * (1 + 2 * _MARGIN)) for side in size))
+        self.thermal = ThermalCamera(rng, *size, self.world.ground_heat)
+        self.levels = rng.uniform(75, 150) / self.thermal.gain
         border = _MARGIN * np.array(size, float)
         reach = np.minimum(challenge.pan, 0.7 * border)
         self.pan = border + wander(rng, frames, 45, -reach, reach)
@@ -125,7 +126,6 @@ class _Scene:
         self.others = [self._other(index) for index in range(challenge.distractors)]
         self.occluders = [self._occluder(index) for index in range(challenge.occluders)]
         self.visible = VisibleCamera(rng, *size, challenge.noise)
-        self.thermal = ThermalCamera(rng, *size)
 
     def compose(self, index: int) -> SceneFrame:
         """Frame ``index``; to be called in order, because the cameras' noise goes on."""
@@ -155,7 +155,7 @@ class _Scene:
     ) -> NDArray[np.uint8]:
         place = actor.placement(index, self.camera[index])
         shadow(rgb, place, 0.35 * place.tall, float(self.schedule.light[index]))
-        difference = _CONTRAST_LEVELS * float(actor.contrast[index])
+        difference = self.levels * float(actor.contrast[index])
         cold = self.world.ground_heat + 0.3 * difference
         return stamp(actor.pose(index), place, rgb, tir, cold, cold + 0.7 * difference)
 

@@ -66,7 +66,8 @@ class _Canvas:
         texture = 1 + rough * self.fine[window] * 2
         target = texture[..., None] * np.asarray(colour, np.float32)
         self.rgb[window] += cover[..., None] * (target - self.rgb[window])
-        self.tir[window] += cover * (heat + soft * self.soft[window] * 2 - self.tir[window])
+        uneven = 2 * self.soft[window] + self.fine[window]
+        self.tir[window] += cover * (heat + soft * uneven - self.tir[window])
 
 
 def draw_scenery(rng: np.random.Generator, width: int, height: int) -> Scenery:
@@ -100,10 +101,10 @@ def draw_occluder(
     heat = ground_heat + rng.uniform(-25, 15)
     mask = np.zeros((height, width), np.uint8)
     if kind == "bush":
-        for _ in range(40):
-            spread = rng.uniform(0.2, 0.8), rng.uniform(0.3, 0.9)
-            centre = int(width * spread[0]), int(height * spread[1])
-            cv2.circle(mask, centre, int(width * rng.uniform(0.1, 0.2)), 255, -1, cv2.LINE_AA)
+        for _ in range(60):
+            x, y = rng.normal(0.5, 0.14), rng.uniform(0.2, 0.95)
+            centre = int(width * x), int(height * y)
+            cv2.circle(mask, centre, int(width * rng.uniform(0.1, 0.24)), 255, -1, cv2.LINE_AA)
         colour = np.array(_GROUNDS["grass"]) * rng.uniform(0.5, 1.0)
     else:
         edge = 0.12 if kind == "trunk" else 0.02

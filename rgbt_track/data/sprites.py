@@ -76,7 +76,7 @@ def _draw(parts: list[Part], height: int, width: int, grain: NDArray[np.float32]
         cover = mask.astype(np.float32) / 255
         keep = 1 - cover
         colour = colour * keep[..., None] + cover[..., None] * part.colour * grain[..., None]
-        heat = heat * keep + cover * part.heat * 255
+        heat = heat * keep + cover * part.heat * (55 + 200 * grain)
         alpha = alpha * keep + cover * 255
     rgba = np.dstack([np.minimum(colour, alpha[..., None]), alpha]).astype(np.uint8)
     outline = cv2.findNonZero((rgba[..., 3] >= 128).astype(np.uint8)).reshape(-1, 2)
