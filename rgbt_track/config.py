@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from rgbt_track.resources import find_yaml, nearest
+from rgbt_track.training.config import TrainingConfig
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class Config:
     name: str
     model: ModelConfig = ModelConfig()
     tracking: TrackingConfig = TrackingConfig()
-    training: dict[str, Any] = field(default_factory=dict)
+    training: TrainingConfig = TrainingConfig()
     weights: str | None = None
     note: str = ""
 
