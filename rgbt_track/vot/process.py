@@ -119,7 +119,7 @@ def _import_trax() -> Any:
 
 def _load() -> tuple[Tracker | None, Exception | None]:
     try:
-        from rgbt_track.tracker import load_tracker
+        from rgbt_track import load_tracker
 
         name = os.environ.get("RGBT_TRACKER")
         if not name:

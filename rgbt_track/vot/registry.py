@@ -1,0 +1,111 @@
+"""``trackers.ini``: how the toolkit starts our trackers.
+
+The toolkit runs ``python -m rgbt_track.vot.process`` in a temporary folder with ``PYTHONPATH``
+replaced by the section's ``paths``, so what the process needs is written into the section.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rgbt_track.resources import folder, nearest
+
+Section = dict[str, str]
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+def shipped_sections() -> dict[str, Section]:
+    """The sections of the shipped ``trackers.ini``, ready for this computer."""
+    parser = _read(folder("experiments") / "trackers.ini")
+    return {name: {**parser[name], **_launch_settings()} for name in parser.sections()}
+
+
+def tracker_section(
+    tracker: str | Path, weights: str | Path | None = None, device: str | None = None
+) -> tuple[str, Section]:
+    """Name and section for one configuration, by shipped name or YAML path.
+
+    A network without weights is called untrained in the label that reports show. Raises what
+    ``load_tracker`` raises for an unknown name, and ``FileNotFoundError`` for missing weights.
+    """
+    from rgbt_track.loading import own_weights, read_config
+
+    config = read_config(tracker)
+    if weights is not None and not Path(weights).is_file():
+        raise FileNotFoundError(f"no such weights file: {weights}")
+    untrained = (
+        weights is None and own_weights(config, tracker) is None and config.model.head != "matching"
+    )
+    is_file = Path(tracker).suffix in (".yaml", ".yml")
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)
+    section = {
+        "label": f"{name} (untrained)" if untrained else name,
+        "protocol": "traxpython",
+        "command": "rgbt_track.vot.process",
+        "timeout": "120",
+        "env_RGBT_TRACKER": _escape(Path(tracker).resolve() if is_file else tracker),
+    }
+    if weights is not None:
+        section["env_RGBT_WEIGHTS"] = _escape(Path(weights).resolve())
+    if device is not None:
+        section["env_RGBT_DEVICE"] = device
+    return name, section | _launch_settings()
+
+
+def write_registry(
+    path: Path, sections: Mapping[str, Section], replace: Iterable[str] = ()
+) -> None:
+    """Add sections to a ``trackers.ini``; one that is already there stays unless in ``replace``."""
+    parser = _read(path) if path.is_file() else _parser()
+    for name, section in sections.items():
+        if name not in parser or name in replace:
+            parser[name] = section
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        parser.write(file)
+    part.replace(path)
+
+
+def check_tracker(path: Path, tracker: str) -> None:
+    """``ValueError`` unless the ``trackers.ini`` has a section of this name."""
+    names = _read(path).sections()
+    if tracker not in names:
+        hint = nearest(tracker, names)
+        raise ValueError(f"{path} has no tracker {tracker!r}{hint}; valid: {', '.join(names)}")
+
+
+def _parser() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    return parser
+
+
+def _read(path: Path) -> configparser.ConfigParser:
+    parser = _parser()
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"), str(path))
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a tracker list: {' '.join(str(error).split())}") from None
+    return parser
+
+
+def _launch_settings() -> Section:
+    settings = {}
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    if str(_PACKAGE_PARENT) not in installed:
+        settings["paths"] = _escape(_PACKAGE_PARENT)
+    if " " in sys.executable:  # the toolkit splits its command line at blanks
+        settings["python"] = f'"{_escape(sys.executable)}"'
+    return settings
+
+
+def _escape(value: str | os.PathLike[str]) -> str:
+    """A percent sign is written twice in an ini file, else the toolkit cannot read it."""
+    return str(value).replace("%", "%%")

@@ -1,0 +1,59 @@
+"""Experiment stacks: one whose EAO interval suits the sequences at hand, or the challenge's own.
+
+VOT-RGBT2019/2020 average the expected overlap curve over 115..755 frames, which covers the usual
+lengths of their sequences. Where sequences end earlier, the curve is empty there and even a
+perfect tracker scores almost nothing. ``eao_interval`` keeps the proportion of both limits and
+puts the upper one at the shortest sequence. The stock stacks also run in real time (a tracker
+slower than the video's rate loses frames); ours shows the tracker every frame, and its experiment
+has a name of its own, so that results of the two are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+CHALLENGE_LOW, CHALLENGE_HIGH = 115, 755
+STOCK_STACKS = ("vot2020/rgbtir", "vot2019/rgbtir")
+EXPERIMENT = "everyframe"
+
+_STACK = """\
+title: RGB-T, every frame, EAO over {low}..{high} frames
+experiments:
+  {experiment}:
+    type: multistart
+    analyses:
+      - type: multistart_average_ar
+      - type: multistart_eao_score
+        low: {low}
+        high: {high}
+      - type: multistart_eao_curve
+        high: {high}
+"""
+
+
+def eao_interval(lengths: Iterable[int]) -> tuple[int, int]:
+    """Limits of the EAO average, in frames after the start, for sequences of these lengths.
+
+    The upper one is the shortest length, at most the challenge's 755; the lower one is the same
+    share of it as in the challenge. A perfect tracker then scores 1.
+    """
+    high = min([CHALLENGE_HIGH, *lengths])
+    return max(round(high * CHALLENGE_LOW / CHALLENGE_HIGH), 1), high
+
+
+def stack_yaml(low: int, high: int) -> str:
+    """The text of a stack that runs from anchors without a time limit."""
+    return _STACK.format(low=low, high=high, experiment=EXPERIMENT)
+
+
+def stock_stack(name: str) -> str | None:
+    """The toolkit's name of a challenge stack, ``None`` for ``"auto"``.
+
+    ``"vot2020"`` is short for ``"vot2020/rgbtir"``. Raises ``ValueError`` for another name.
+    """
+    if name == "auto":
+        return None
+    for stock in STOCK_STACKS:
+        if name in (stock, stock.split("/")[0]):
+            return stock
+    raise ValueError(f"unknown stack {name!r}; valid: auto, {', '.join(STOCK_STACKS)}")

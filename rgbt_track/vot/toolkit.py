@@ -1,0 +1,176 @@
+"""Running ``vot evaluate``, ``vot analysis`` and ``vot report`` in a workspace.
+
+The toolkit is GPL software and a program of its own: it is started, never imported. Its exit
+status is 0 after a tracker's crash and after an incomplete analysis, so every step is judged by
+the files it leaves, and its complaints are turned into one line.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rgbt_track.vot.process import SessionFault
+from rgbt_track.vot.registry import check_tracker
+from rgbt_track.vot.results import Score, expected_runs, experiments, finished, read_scores
+
+REMEDY = 'pip install "rgbt-track[vot]"'
+
+_POLL_SECONDS = 0.3
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_RED = "\x1b[31m"
+
+
+def evaluate(
+    workspace: str | Path,
+    tracker: str,
+    *,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Run what is missing of one tracker's results.
+
+    Args:
+        workspace: a workspace's folder.
+        tracker: the name of a section of its ``trackers.ini``.
+        force: drop the tracker's earlier results first. The toolkit does not know whether a
+            tracker's code or weights have changed.
+        progress: called again and again with the frames that are done and those there are.
+
+    Raises:
+        FileNotFoundError: no workspace there.
+        ValueError: the tracker is unknown or failed; the line names the log.
+        ModuleNotFoundError: the toolkit is not installed.
+    """
+    workspace = check_workspace(workspace)
+    check_tracker(workspace / "trackers.ini", tracker)
+    runs = expected_runs(workspace, tracker, _toolkit_folder())
+    if force:
+        for experiment in experiments(workspace, _toolkit_folder()):
+            shutil.rmtree(workspace / "results" / tracker / experiment, ignore_errors=True)
+
+    def report() -> None:
+        progress(sum(frames for run, frames in runs.items() if finished(run)), sum(runs.values()))
+
+    output = _run(workspace, ["evaluate", tracker], report)
+    report()
+    missing = [run.name for run in runs if not finished(run)]
+    if missing:
+        raise ValueError(
+            f"{tracker} did not finish {len(missing)} of {len(runs)} runs: {_complaint(output)}"
+        )
+
+
+def analyse(workspace: str | Path, trackers: Sequence[str]) -> list[Score]:
+    """Compute the measures anew and read them back, in the order of ``trackers``.
+
+    Raises as ``evaluate`` does; also ``ValueError`` where there are no measures, because results
+    are missing or every run failed at its start.
+    """
+    workspace = check_workspace(workspace)
+    # The toolkit's cache does not notice that results have changed.
+    shutil.rmtree(workspace / "cache" / "analysis", ignore_errors=True)
+    name = "+".join(trackers)
+    file = workspace / "analysis" / f"{name}.json"
+    file.unlink(missing_ok=True)
+    output = _run(workspace, ["analysis", *trackers, "--name", name])
+    if not file.is_file():
+        raise ValueError(f"no analysis of {', '.join(trackers)}: {_complaint(output)}")
+    return read_scores(file)
+
+
+def report(workspace: str | Path, trackers: Sequence[str]) -> Path:
+    """Write the toolkit's HTML report and return its path; raises as ``analyse`` does."""
+    workspace = check_workspace(workspace)
+    name = "+".join(trackers)
+    file = workspace / "reports" / name / "report.html"
+    file.unlink(missing_ok=True)
+    output = _run(workspace, ["report", *trackers, "--format", "html", "--name", name])
+    if not file.is_file():
+        raise ValueError(f"no report on {', '.join(trackers)}: {_complaint(output)}")
+    return file
+
+
+def check_workspace(folder: str | Path) -> Path:
+    """The workspace's absolute path; ``FileNotFoundError`` if there is none."""
+    folder = Path(folder).absolute()
+    if not (folder / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{folder} is no VOT workspace (it has no config.yaml): "
+            "make one with rgbt-track vot workspace"
+        )
+    return folder
+
+
+def check_toolkit() -> None:
+    """``ModuleNotFoundError``, with the remedy, unless a toolkit that works is installed."""
+    _toolkit_folder()
+
+
+def _toolkit_folder() -> Path:
+    spec = importlib.util.find_spec("vot")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"the VOT toolkit is not installed: {REMEDY}")
+    folder = Path(spec.origin).parent
+    if not (folder / "stack" / "vot2020" / "rgbtir.yaml").is_file():
+        raise ModuleNotFoundError(
+            f"{spec.origin} hides the VOT toolkit (or it is not installed): "
+            f"rename that file, or {REMEDY}"
+        )
+    version = importlib.metadata.version("vot-toolkit")
+    if not version.startswith("0.7."):
+        raise ModuleNotFoundError(
+            f"vot-toolkit {version} cannot run these experiments, 0.7.4 can: {REMEDY}"
+        )
+    return folder
+
+
+def _run(workspace: Path, arguments: list[str], poll: Callable[[], None] = lambda: None) -> str:
+    check_toolkit()
+    command = [sys.executable, "-m", "vot", *arguments]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
+            cwd=workspace,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                poll()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        output.seek(0)
+        return output.read().decode("utf-8", "replace")
+
+
+def _complaint(output: str) -> str:
+    """The toolkit's own words for what went wrong, in one line."""
+    if "division by zero" in output:
+        return "every run lost the target at its start, so that no accuracy is defined"
+    lines = [line for line in output.splitlines() if line.strip()]
+    red = [line for line in lines if _RED in line or "Failed task" in line]
+    words = _COLOUR.sub("", (red or lines or ["it said nothing"])[0]).strip()
+    log = re.search(r"Tracker output written to file: (.*)", _COLOUR.sub("", output))
+    if log is None:
+        return words
+    last = _last_words(Path(log[1].strip()))
+    return f"{words} (log: {log[1]}" + (")" if last in words else f", which ends: {last})")
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    own = [line for line in lines if line.strip() and not re.match("@@TRAX|Process exited", line)]
+    return own[-1].split(f"{SessionFault.__name__}: ")[-1].strip() if own else "nothing"

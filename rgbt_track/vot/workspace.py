@@ -1,0 +1,216 @@
+"""A workspace of the VOT toolkit out of any RGB-T sequences.
+
+The toolkit's own ``vot initialize`` writes the same files but no anchors, and for the challenge's
+stacks it wants to download their data. Everything here works without a network and without the
+toolkit installed. ``config.yaml`` is written last: a folder that has it is complete.
+
+A frame that has no box, or whose target the data set marks absent, is written as ``nan``. The
+toolkit counts its overlap as 0 but never as a failure, and no run starts on it. Where a set has
+boxes for both modalities, those of the visible image are used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.frames import prepare_frames
+from rgbt_track.vot.anchors import challenge_anchors
+from rgbt_track.vot.placing import common_suffix, place_frames
+from rgbt_track.vot.registry import Section, shipped_sections, write_registry
+from rgbt_track.vot.stacks import eao_interval, stack_yaml, stock_stack
+
+
+@dataclass(frozen=True)
+class WorkspaceSummary:
+    """What was built: ``runs`` is the number of anchors, ``eao`` the interval of our own stack."""
+
+    path: Path
+    stack: str
+    sequences: int
+    frames: int
+    runs: int
+    eao: tuple[int, int] | None
+
+
+def build_workspace(
+    sequences: Items[Sequence],
+    out: str | Path,
+    *,
+    stack: str = "auto",
+    trackers: Mapping[str, Section] | None = None,
+    fps: int = 30,
+    copy: bool = False,
+    on_sequence: Callable[[str], None] = lambda name: None,
+) -> WorkspaceSummary:
+    """Write a workspace; one that is there already gets what is missing.
+
+    Args:
+        sequences: with both modalities; their names become folder names.
+        out: the workspace's folder; plain ASCII in its path, because TraX takes no other.
+        stack: ``auto`` (every frame is shown; EAO limits by ``eao_interval``) or a challenge's
+            stack by name, see ``stock_stack``.
+        trackers: sections for ``trackers.ini`` beside the shipped ones; they replace sections of
+            their name.
+        fps: the video's rate, which the challenge's real-time stacks take as the time limit.
+        copy: copy the images instead of linking them.
+        on_sequence: called with each finished sequence's name.
+
+    Raises:
+        ValueError: a sequence that the protocol cannot use, a name twice, or a sequence of that
+            name in the workspace that was made from other data.
+        FileNotFoundError: an image that does not exist.
+    """
+    out = check_place(Path(out))
+    stock = stock_stack(stack)
+    if not sequences:
+        raise ValueError("no sequences: a workspace needs at least one")
+    if fps < 1:
+        raise ValueError(f"fps is {fps}; expected a positive whole number")
+    names = safe_names([sequence.name for sequence in sequences])
+    for folder in ("sequences", "results"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    runs = 0
+    for name, sequence in zip(names, sequences, strict=True):
+        runs += _build_sequence(name, sequence, out / "sequences", fps, copy)
+        on_sequence(name)
+    interval = None if stock else eao_interval(len(sequence) for sequence in sequences)
+    if interval:
+        write_text(out / "stack.yaml", stack_yaml(*interval))
+    chosen = dict(trackers or {})
+    write_registry(out / "trackers.ini", {**shipped_sections(), **chosen}, replace=chosen)
+    write_text(out / "sequences" / "list.txt", "".join(f"{name}\n" for name in names))
+    name = stock or "stack.yaml"
+    write_text(out / "config.yaml", f"registry:\n- ./trackers.ini\nstack: {name}\n")
+    frames = sum(map(len, sequences))
+    return WorkspaceSummary(out, stock or "auto", len(names), frames, runs, interval)
+
+
+def check_place(out: Path) -> Path:
+    """The absolute path; ``ValueError`` for one where the toolkit or TraX would fail."""
+    out = Path(os.path.abspath(out))
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder for the workspace")
+    if not out.as_posix().isascii() or re.search(r"[%\[\]*?]", str(out)):
+        raise ValueError(
+            f"{out}: the toolkit cannot work in a path with accents or any of % [ ] * ?; "
+            "give a plain one"
+        )
+    if out.is_dir() and any(out.iterdir()) and not _is_workspace(out):
+        raise ValueError(f"{out} holds something else than a workspace; give a new folder")
+    return out
+
+
+def safe_names(names: Items[str]) -> list[str]:
+    """Folder names for sequences: anything but ``A-Za-z0-9._-`` becomes ``_``.
+
+    Raises ``ValueError`` when two sequences would share a name.
+    """
+    safe = [re.sub(r"[^a-zA-Z0-9._-]|^\.", "_", name) for name in names]
+    first: dict[str, str] = {}
+    for name, original in zip(safe, names, strict=True):
+        # Some file systems do not tell upper from lower case.
+        if name.lower() in first:
+            raise ValueError(
+                f"two sequences would be called {name!r}: {first[name.lower()]!r} and {original!r}"
+            )
+        first[name.lower()] = original
+    return safe
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+def _is_workspace(folder: Path) -> bool:
+    # An interrupted build has no config.yaml yet.
+    return (folder / "config.yaml").is_file() or (folder / "sequences").is_dir()
+
+
+def _build_sequence(name: str, sequence: Sequence, folder: Path, fps: int, copy: bool) -> int:
+    """Write one sequence, whole or not at all; returns its number of runs."""
+    if sequence.rgb is None or sequence.tir is None:
+        raise ValueError(f"{sequence.name}: VOT RGB-T needs visible and thermal frames")
+    channels = {"color": sequence.rgb, "ir": sequence.tir}
+    try:
+        height, width = prepare_frames(*sequence.frame(0))["rgb"].shape[:2]
+        anchors = challenge_anchors(_can_start(sequence, width, height))
+    except ValueError as error:
+        raise ValueError(f"{sequence.name}: {error}") from None
+    metadata = {
+        "name": name,
+        "fps": fps,
+        "format": "default",
+        "width": width,
+        "height": height,
+        "length": len(sequence),
+    }
+    patterns = {
+        f"channels.{channel}": f"{channel}/%08d{common_suffix(files)}"
+        for channel, files in channels.items()
+    }
+    texts = {
+        "groundtruth.txt": _lines(map(_box_text, _known_boxes(sequence))),
+        "anchor.value": _lines(map(str, anchors)),
+        "sequence": _lines(f"{key}={value}" for key, value in {**metadata, **patterns}.items()),
+        "source.txt": _lines(os.path.abspath(files[0]) for files in channels.values()),
+    }
+    if not _already_built(folder / name, texts):
+        _write_sequence(folder / name, texts, channels, copy)
+    return int(np.count_nonzero(anchors))
+
+
+def _already_built(folder: Path, texts: Mapping[str, str]) -> bool:
+    if not folder.exists():
+        return False
+    for file, text in texts.items():
+        if not (folder / file).is_file() or (folder / file).read_text(encoding="utf-8") != text:
+            raise ValueError(
+                f"{folder} was made from other data or settings ({file} differs): "
+                "delete that folder and its results, or give another workspace"
+            )
+    return True
+
+
+def _write_sequence(
+    folder: Path, texts: Mapping[str, str], channels: Mapping[str, Items[Path]], copy: bool
+) -> None:
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    for channel, files in channels.items():
+        place_frames(files, part / channel, copy=copy)
+    for file, text in texts.items():
+        write_text(part / file, text)
+    part.replace(folder)
+
+
+def _known_boxes(sequence: Sequence) -> NDArray[np.floating]:
+    return np.where(sequence.labelled[:, None], sequence.boxes, np.nan)
+
+
+def _can_start(sequence: Sequence, width: int, height: int) -> NDArray[np.bool_]:
+    """Frames whose box has a part inside the image; elsewhere no tracker can be started."""
+    x, y, w, h = np.where(sequence.labelled[:, None], sequence.boxes, 0.0).T
+    inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0)
+    return sequence.labelled & inside
+
+
+def _box_text(box: NDArray[np.floating]) -> str:
+    return ",".join(f"{value:.4f}" for value in box)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
