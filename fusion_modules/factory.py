@@ -1,0 +1,92 @@
+"""A fusion by its name, or anybody's class by a dotted path; one literal dict, no registration."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from fusion_modules.base import Fusion
+from fusion_modules.concat import ConcatFusion
+from fusion_modules.conv8 import Conv8Fusion
+from fusion_modules.dense import DenseFusion
+from fusion_modules.gated import GatedFusion
+from fusion_modules.llrr import LLRRFusion
+from fusion_modules.llrr_light import LLRRLightFusion
+from fusion_modules.mean import MeanFusion
+from fusion_modules.residual import ResidualFusion
+from fusion_modules.spatial import SpatialFusion
+
+FUSIONS: dict[str, type[Fusion]] = {
+    "llrr": LLRRFusion,
+    "llrr_light": LLRRLightFusion,
+    "rfn": ResidualFusion,
+    "mean": MeanFusion,
+    "concat": ConcatFusion,
+    "gated": GatedFusion,
+    "spatial": SpatialFusion,
+    "conv8": Conv8Fusion,
+    "dense": DenseFusion,
+}
+
+
+def create_fusion(name: str, channels: int, **kwargs: Any) -> nn.Module:
+    """Build a fusion for maps of ``channels`` channels; ``kwargs`` go to its constructor.
+
+    ``name`` is a key of ``FUSIONS`` or ``"package.module:Class"``, where
+    ``Class(channels, **kwargs)`` gives a module with ``forward(rgb, tir) -> fused``; deriving it
+    from ``Fusion`` adds the checks and ``start``, but is not required. Raises ``ValueError`` for an
+    unknown name, a path that leads nowhere, and an argument that the fusion does not have.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"fusion is {name!r}; expected a name ({', '.join(FUSIONS)}) or a path")
+    build = _load(name) if ":" in name else FUSIONS.get(name)
+    if build is None:
+        raise ValueError(
+            f"unknown fusion {name!r}{_nearest(name, FUSIONS)}; valid: {', '.join(FUSIONS)}, "
+            "or 'package.module:Class' for a class of your own"
+        )
+    _check_arguments(name, build, channels, kwargs)
+    fusion = build(channels, **kwargs)
+    if not isinstance(fusion, nn.Module):
+        raise ValueError(f"fusion {name!r} gave a {type(fusion).__name__}; expected an nn.Module")
+    return fusion
+
+
+def _load(path: str) -> Callable[..., Any]:
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"fusion {path!r}: cannot import {module_name!r} ({error}); "
+            "install it, or put its folder on PYTHONPATH"
+        ) from error
+    found = getattr(module, class_name, None)
+    if not callable(found):
+        hint = _nearest(class_name, vars(module))
+        raise ValueError(f"fusion {path!r}: {module_name} has no class {class_name!r}{hint}")
+    return found
+
+
+def _check_arguments(
+    name: str, build: Callable[..., Any], channels: int, kwargs: dict[str, Any]
+) -> None:
+    signature = inspect.signature(build)
+    try:
+        signature.bind(channels, **kwargs)
+    except TypeError as error:
+        valid = [key for key in list(signature.parameters)[1:] if not key.startswith("_")]
+        hint = next((_nearest(key, valid) for key in kwargs if key not in valid), "")
+        raise ValueError(
+            f"fusion {name!r}: {error}{hint}; valid arguments: {', '.join(valid) or 'none'}"
+        ) from None
+
+
+def _nearest(given: str, valid: Iterable[str]) -> str:
+    close = get_close_matches(given, list(valid), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
