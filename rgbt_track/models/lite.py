@@ -7,8 +7,10 @@ Every convolution is followed by a batch norm that folds into it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,33 +35,30 @@ class LiteBackbone(nn.Module):
 
     Args:
         widths: channels after each of the three strides.
-        blocks: residual blocks before each level.
+        blocks: residual blocks of each level. A level is the concatenation of its blocks' outputs,
+            so that one level holds what several depths know at the cost of one head.
     """
 
     stride = 8
 
-    def __init__(
-        self, widths: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (1, 1, 1)
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (4,)) -> None:
         super().__init__()
-        self.channels = (widths[-1],) * len(blocks)
-        self.stem = nn.Sequential(
-            *[
-                layer
-                for before, after in zip((3, *widths), widths, strict=False)
-                for layer in _downsample(before, after)
-            ]
-        )
+        self.channels = tuple(count * widths[-1] for count in blocks)
+        strides = [_downsample(*pair) for pair in zip((3, *widths), widths, strict=False)]
+        self.stem = nn.Sequential(*itertools.chain(*strides))
         self.levels = nn.ModuleList(
-            nn.Sequential(*[LiteBlock(widths[-1]) for _ in range(count)]) for count in blocks
+            nn.ModuleList(LiteBlock(widths[-1]) for _ in range(count)) for count in blocks
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
         levels = []
         for level in self.levels:
-            x = level(x)
-            levels.append(x)
+            seen = []
+            for block in level:
+                x = block(x)
+                seen.append(x)
+            levels.append(torch.cat(seen, 1))
         return levels
 
 

