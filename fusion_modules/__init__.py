@@ -13,7 +13,7 @@ from fusion_modules.factory import FUSIONS, create_fusion
 from fusion_modules.llrr import LLRRBlock, LLRRStack
 from fusion_modules.loss import FusionLoss
 from fusion_modules.pyramid import FusionPyramid
-from fusion_modules.soft_threshold import soft_threshold
+from fusion_modules.threshold import soft_threshold
 from fusion_modules.tokens import TokenFusion
 
 __all__ = [

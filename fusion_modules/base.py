@@ -14,6 +14,7 @@ This is ReZero's gate (Bachlechner et al., 2021) around the whole fusion. It is 
 convolution initialised with zeros because it serves fusions that do not end in a convolution, and
 because ``gate = 1`` is precisely the fusion as published: the mean is where training begins, not a
 part that stays. At the first step only the gate has a gradient; the layers follow when it opens.
+Weight decay on the gate pulls back to the mean: leave it out, as one does with biases.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -33,6 +34,10 @@ FUSIONS: dict[str, type[Fusion]] = {
     "dense": DenseFusion,
 }
 
+_ARGUMENT_ERROR = re.compile(
+    r"unexpected keyword argument|missing (a|\d+) required|multiple values|too many positional"
+)
+
 
 def create_fusion(name: str, channels: int, **kwargs: Any) -> nn.Module:
     """Build a fusion for maps of ``channels`` channels; ``kwargs`` go to its constructor.
@@ -50,8 +55,7 @@ def create_fusion(name: str, channels: int, **kwargs: Any) -> nn.Module:
             f"unknown fusion {name!r}{_nearest(name, FUSIONS)}; valid: {', '.join(FUSIONS)}, "
             "or 'package.module:Class' for a class of your own"
         )
-    _check_arguments(name, build, channels, kwargs)
-    fusion = build(channels, **kwargs)
+    fusion = _call(name, build, channels, kwargs)
     if not isinstance(fusion, nn.Module):
         raise ValueError(f"fusion {name!r} gave a {type(fusion).__name__}; expected an nn.Module")
     return fusion
@@ -73,18 +77,21 @@ def _load(path: str) -> Callable[..., Any]:
     return found
 
 
-def _check_arguments(
-    name: str, build: Callable[..., Any], channels: int, kwargs: dict[str, Any]
-) -> None:
+def _call(name: str, build: Callable[..., Any], channels: int, kwargs: dict[str, Any]) -> Any:
     signature = inspect.signature(build)
     try:
         signature.bind(channels, **kwargs)
+        return build(channels, **kwargs)
     except TypeError as error:
-        valid = [key for key in list(signature.parameters)[1:] if not key.startswith("_")]
+        if not _ARGUMENT_ERROR.search(str(error)):
+            raise  # a fault inside the class, which its author wants to see whole
+        own = list(signature.parameters.values())[1:]
+        valid = [p.name for p in own if p.kind is not p.VAR_KEYWORD]
         hint = next((_nearest(key, valid) for key in kwargs if key not in valid), "")
+        listed = ", ".join(f"**{p.name}" if p.kind is p.VAR_KEYWORD else p.name for p in own)
         raise ValueError(
-            f"fusion {name!r}: {error}{hint}; valid arguments: {', '.join(valid) or 'none'}"
-        ) from None
+            f"fusion {name!r}: {error}{hint}; valid arguments: {listed or 'none'}"
+        ) from error
 
 
 def _nearest(given: str, valid: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fusion_modules.base import Start, is_traced, require_positive, require_side
 from fusion_modules.convolution import reflect_conv, smallest_side
-from fusion_modules.soft_threshold import soft_threshold
+from fusion_modules.threshold import soft_threshold
 from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 

@@ -1,13 +1,14 @@
 """LLRR at a fraction of its cost: a narrow LLRR corrects the mean.
 
-The full fusion costs as much as a backbone. Here each modality is reduced by a 1x1 convolution to
-2n channels, coded by an LLRR stack of that width, and a 1x1 convolution over both codes gives back
-C channels. So narrow a code cannot carry all of the features, hence it carries only what the mean
-of both modalities lacks::
+The full fusion costs nearly as much as the backbones it joins. Here a 1x1 convolution reduces each
+modality to 2n channels, an LLRR stack of that width codes it, and a 1x1 convolution over both codes
+gives back C channels. So narrow a code cannot carry all of the features, hence it carries only what
+the mean of both modalities lacks::
 
     fused = (rgb + tir) / 2 + E * [Z_rgb, Z_tir],    Z_m = LLRR(R_m * m)
 
-What differs from LRRNet: the two 1x1 convolutions per modality, and the mean that is added.
+What differs from LRRNet: the reduction before the stacks, 1x1 convolutions instead of 3x3 after
+them, and the mean that is added.
 """
 
 from __future__ import annotations

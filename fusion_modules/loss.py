@@ -24,7 +24,7 @@ from fusion_modules.base import require_same_shape
 
 
 class FusionLoss(nn.Module):
-    """Eq. 15; the arguments are its constants, in the paper's notation g_s, g_m, g_d and w.
+    """Eq. 15; the arguments are its constants: factors of the terms, then of their targets.
 
     ``levels`` says which entries of the lists are F1, F2 and F3. Without it the lists must hold
     exactly three; with it any number, e.g. ``levels=(0, 0, 0)`` for a tracker of one level.

@@ -29,6 +29,11 @@ class Plain(torch.nn.Module):
     def forward(self, rgb, tir):
         return rgb - tir
 
+class Needy(Plain):
+    def __init__(self, channels, size):
+        super().__init__(channels)
+        self.size = size + "2"
+
 def not_a_module(channels):
     return channels
 """
@@ -69,6 +74,15 @@ def test_an_outsiders_class_is_a_fusion_like_any_other(outsider: str) -> None:
     assert FusionPyramid(f"{outsider}:Plain", [4])([rgb], [tir])[0].shape == rgb.shape
 
 
+def test_an_outsiders_arguments_are_refused_but_its_faults_are_not_hidden(outsider: str) -> None:
+    with pytest.raises(ValueError, match=r"'scael'.*; valid arguments: scale, \*\*options"):
+        create_fusion(f"{outsider}:Maximum", 4, scael=2.0)
+    with pytest.raises(ValueError, match=r"missing a required argument: 'size'"):
+        create_fusion(f"{outsider}:Needy", 4)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        create_fusion(f"{outsider}:Needy", 4, size=2)
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -99,6 +113,8 @@ def test_arguments_a_fusion_lacks_are_refused_with_the_nearest() -> None:
         create_fusion("llrr", 8, blokcs=2)
     with pytest.raises(ValueError, match=r"fusion 'mean'.*valid arguments: start, check_finite"):
         create_fusion("mean", 8, blocks=2)
+    with pytest.raises(ValueError, match="'rgb'"):
+        create_fusion("mean", 8, rgb=2)
     with pytest.raises(ValueError, match="start is 'zero'; valid: random, mean"):
         create_fusion("mean", 8, start="zero")
     for channels in (0, -4, 2.0, "8", None):
