@@ -141,13 +141,13 @@ def test_speed_from_time_files(tmp_path):
     (tmp_path / "car_time.txt").write_text("0.5\n0.25\n0.25\n")
     (tmp_path / "bus_time.txt").write_text("1.0\n")
     paths = result_paths(tmp_path, ["car", "bus"])
-    assert frame_rate(tmp_path, paths) == pytest.approx(4 / 2)
+    assert frame_rate(paths) == pytest.approx(4 / 2)
     (tmp_path / "bus_time.txt").write_text("1.0\nsoon\n")
     with pytest.raises(ValueError, match=r"bus_time\.txt: row 2"):
-        frame_rate(tmp_path, paths)
+        frame_rate(paths)
     (tmp_path / "bus_time.txt").unlink()
     (tmp_path / "car_time.txt").unlink()
-    assert frame_rate(tmp_path, paths) is None
+    assert frame_rate(paths) is None
 
 
 # --- what score_results refuses

@@ -114,7 +114,7 @@ def _single(name: str, found: list[tuple[int, Path]]) -> Path:
     return best[0]
 
 
-def frame_rate(folder: Path, results: dict[str, Path]) -> float | None:
+def frame_rate(results: dict[str, Path]) -> float | None:
     """Frames per second over all ``*_time.txt`` files beside the results; ``None`` without any.
 
     A time file has seconds per frame, one number per row. Raises ``ValueError``, naming file and

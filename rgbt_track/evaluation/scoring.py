@@ -114,11 +114,12 @@ def score_tracker(
     results: Mapping[str, ArrayLike],
     groundtruth: Mapping[str, Truth],
     attributes: Mapping[str, Iterable[str]] | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score a tracker with everything a report shows; arguments as in ``score_results``.
 
-    ``attributes`` maps a sequence to the names of its attributes. Raises ``ValueError`` as
-    ``score_results`` does.
+    ``attributes`` maps a sequence to the names of its attributes; ``where`` to what messages call
+    it, for instance the path of its result file. Raises ``ValueError`` as ``score_results`` does.
     """
     if not groundtruth:
         raise ValueError("no ground truth: there is no sequence to score")
@@ -126,7 +127,8 @@ def score_tracker(
     counts: dict[str, Counts] = {}
     for name, truth in groundtruth.items():
         truths = truths_xywh(rules, truth, name)
-        errors, remarks = frame_errors(rules, results[name], truths, name)
+        called = (where or {}).get(name, name)
+        errors, remarks = frame_errors(rules, results[name], truths, called)
         counts[name] = count_frames(rules, errors)
         notes += remarks
     groups = _group(counts, attributes or {})

@@ -1,0 +1,92 @@
+"""``rgbt-track score``: score raw result files of any trackers, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rgbt_track.evaluation.comparison import Entry
+    from rgbt_track.evaluation.truth import EvaluationSet
+
+RULES_HELP = "official (reproduces published tables), pysot, pytracking or generic."
+_MOST_NOTES = 5
+
+
+def score(
+    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
+    root: Path = typer.Option(..., help="Where the data set lies: its ground truth is read."),
+    results: list[Path] = typer.Option(
+        ..., help="A tracker's folder, or a folder of trackers' folders; may be repeated."
+    ),
+    rules: str = typer.Option("official", help=RULES_HELP),
+    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    out: Path = typer.Option(None, help="Write the report here: HTML, Markdown, CSV, JSON, SVG."),
+    partial: bool = typer.Option(False, help="Score the sequences that every tracker has."),
+    plots: bool = typer.Option(True, help="Draw plots (needs matplotlib)."),
+    format: str = typer.Option("table", help="Print as table, markdown, csv or json."),
+) -> None:
+    """Score result files of any trackers by a benchmark's own rules.
+
+    Result files may be separated by commas, tabs or blanks, have 4 or 8 columns, and carry any
+    prefix (TRACKER_SEQUENCE.txt).
+
+    Example: `rgbt-track score lasher --root LasHeR/ --results raw_results/ --out report/`
+    """
+    from rich.progress import Progress
+
+    from rgbt_track.evaluation.comparison import compare_folders
+    from rgbt_track.evaluation.report import write_report
+    from rgbt_track.evaluation.truth import open_evaluation_set
+
+    if format not in ("table", "markdown", "csv", "json"):
+        raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
+    data = open_evaluation_set(dataset, root, rules, split)
+    folders = find_trackers(results, data)
+    with Progress(transient=True) as progress:
+        task = progress.add_task("scoring", total=len(folders))
+        entries = compare_folders(
+            data, folders, partial=partial, finished=lambda: progress.update(task, advance=1)
+        )
+    print_scores(data, entries, format)
+    if out is not None:
+        typer.echo(f"report in {write_report(out, data, entries, plots=plots)}", err=True)
+
+
+def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Path]:
+    """Tracker -> folder, over all given folders; ``ValueError`` for two trackers of one name."""
+    from rgbt_track.evaluation.resultfiles import tracker_folders
+
+    folders: dict[str, Path] = {}
+    for given in results:
+        for name, folder in tracker_folders(given, data.sequences).items():
+            if name in folders:
+                raise ValueError(f"two trackers are called {name}: {folders[name]} and {folder}")
+            folders[name] = folder
+    return folders
+
+
+def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "table") -> None:
+    """Print the overall table; what had to be done to the results goes to the error stream."""
+    from rich.console import Console
+
+    from rgbt_track.evaluation import tables
+
+    table = tables.overall_table(data, entries)
+    if format == "json":
+        typer.echo(tables.to_json(data, entries), nl=False)
+    elif format == "csv":
+        typer.echo(tables.to_csv(table), nl=False)
+    elif format == "markdown":
+        typer.echo(tables.to_markdown(table), nl=False)
+    else:
+        Console().print(tables.to_rich(table))
+    for entry in entries:
+        for note in entry.scores.notes[:_MOST_NOTES]:
+            typer.echo(f"note: {entry.name}: {note}", err=True)
+        more = len(entry.scores.notes) - _MOST_NOTES
+        if more > 0:
+            typer.echo(f"note: {entry.name}: {more} more notes like these", err=True)

@@ -1,0 +1,74 @@
+"""Several trackers' result folders, read and scored side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rgbt_track.evaluation.resultfiles import frame_rate, read_boxes, result_paths
+from rgbt_track.evaluation.scoring import Scores, listed, score_tracker
+from rgbt_track.evaluation.truth import EvaluationSet
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tracker of a comparison; ``fps`` is ``None`` where nobody wrote down its time."""
+
+    name: str
+    folder: Path
+    scores: Scores
+    fps: float | None
+
+
+def compare_folders(
+    data: EvaluationSet,
+    folders: Mapping[str, Path],
+    *,
+    partial: bool = False,
+    finished: Callable[[], None] = lambda: None,
+) -> list[Entry]:
+    """Score trackers on the same sequences, in the order given.
+
+    Args:
+        data: the opened data set.
+        folders: tracker -> folder of its result files.
+        partial: score the sequences that every tracker has, instead of asking for all of them.
+        finished: called after each tracker.
+
+    Raises:
+        ValueError: missing sequences, and anything wrong in a file, by file and row.
+    """
+    paths = {name: result_paths(folder, data.sequences) for name, folder in folders.items()}
+    names = [
+        name for name in data.sequences if not partial or all(name in own for own in paths.values())
+    ]
+    if not names:
+        raise ValueError("there is no sequence for which every tracker has a result")
+    for tracker, own in paths.items():
+        missing = [name for name in names if name not in own]
+        if missing:
+            raise ValueError(
+                f"{folders[tracker]}: no result for {len(missing)} of {len(names)} sequences: "
+                f"{listed(missing)}; run them, or score those that are there with --partial"
+            )
+    entries = []
+    for tracker, folder in folders.items():
+        entries.append(
+            _score(data, tracker, folder, {name: paths[tracker][name] for name in names})
+        )
+        finished()
+    return entries
+
+
+def _score(data: EvaluationSet, tracker: str, folder: Path, paths: dict[str, Path]) -> Entry:
+    nan = data.rules.accepts_nan
+    results = {name: read_boxes(path, allow_nan=nan) for name, path in paths.items()}
+    scores = score_tracker(
+        data.rules,
+        results,
+        {name: data.truths[name] for name in paths},
+        data.attributes,
+        where={name: str(path) for name, path in paths.items()},
+    )
+    return Entry(tracker, folder, scores, frame_rate(paths))

@@ -1,0 +1,215 @@
+"""Running a tracker over sequences, into result files: resumable, and over several processes.
+
+A sequence is done when its result file has one row per frame, so an interrupted run goes on where
+it stopped; files are moved into place whole. Processes are started afresh (``spawn``), each with
+its own tracker and an equal share of the processor's threads: several thread pools on one
+processor would slow each other down.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rgbt_track.boxfiles import write_boxes, write_text
+from rgbt_track.evaluation.resultfiles import read_boxes
+from rgbt_track.evaluation.truth import own_pixels
+
+Advance = Callable[[int], None]
+_POLL_SECONDS = 0.2
+_DECIMALS = 4
+_process: dict[str, Any] = {}  # what a worker process holds: its tracker and the frame counter
+
+
+class Footage(Protocol):
+    """What the runner needs of a sequence."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def boxes(self) -> NDArray[np.floating]: ...
+
+    def __len__(self) -> int: ...
+
+    def frame(self, index: int) -> tuple[Any, Any]: ...
+
+
+class AnyTracker(Protocol):
+    """What the runner needs of a tracker: the two calls of ``rgbt_track.Tracker``."""
+
+    def init(self, rgb: Any, tir: Any, box: ArrayLike) -> Any: ...
+
+    def update(self, rgb: Any, tir: Any, state: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sequence to run: where its boxes go, and the first pixel of the data set."""
+
+    footage: Footage
+    path: Path
+    first_pixel: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the result file is there with one row per frame."""
+        try:
+            return len(read_boxes(self.path)) == len(self.footage)
+        except (FileNotFoundError, ValueError):
+            return False
+
+
+@dataclass(frozen=True)
+class TrackerSource:
+    """How a process makes its tracker: a name or YAML for ``load_tracker``, or ``module:factory``.
+
+    A factory is called with the keyword ``device`` and returns anything with ``init`` and
+    ``update``.
+    """
+
+    name: str
+    weights: str | None = None
+
+    def load(self, device: str) -> AnyTracker:
+        """Make the tracker; raises as ``load_tracker`` does, ``ValueError`` for a bad factory."""
+        from rgbt_track.evaluation.trackers import make_tracker
+
+        return make_tracker(self.name, device, self.weights)
+
+
+def run_sequence(
+    tracker: AnyTracker, footage: Footage, advance: Advance = lambda frames: None
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Track one sequence: boxes (N, 4), x, y, w, h from pixel 0, and seconds per frame (N,).
+
+    Times are of the tracker alone, without reading images. Raises ``ValueError`` where the first
+    frame has no box.
+    """
+    start = footage.boxes[0]
+    if not (np.isfinite(start).all() and (start[2:] > 0).all()):
+        raise ValueError(f"{footage.name}: the first frame has no box to start from")
+    boxes, seconds, state = np.empty((len(footage), 4)), np.empty(len(footage)), None
+    for index in range(len(footage)):
+        rgb, tir = footage.frame(index)
+        began = time.perf_counter()
+        if index == 0:
+            state = tracker.init(rgb, tir, start)
+        else:
+            state = tracker.update(rgb, tir, state)
+        boxes[index] = start if index == 0 else state.box
+        seconds[index] = time.perf_counter() - began
+        advance(1)
+    return boxes, seconds
+
+
+def run_job(tracker: AnyTracker, job: Job, advance: Advance = lambda frames: None) -> None:
+    """Track one sequence and write ``NAME.txt`` and ``NAME_time.txt``, the boxes last."""
+    boxes, seconds = run_sequence(tracker, job.footage, advance)
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    times = job.path.with_name(f"{job.path.stem}_time{job.path.suffix}")
+    write_text(times, "".join(f"{value:.6f}\n" for value in seconds))
+    write_boxes(job.path, own_pixels(boxes, job.first_pixel), decimals=_DECIMALS)
+
+
+def run_jobs(
+    source: TrackerSource,
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    devices: Sequence[str] = ("cpu",),
+    advance: Advance = lambda frames: None,
+) -> None:
+    """Run every job that is not done, over ``workers`` processes that take turns at ``devices``.
+
+    ``advance`` is told how many frames have been tracked since its last call. Raises ``ValueError``
+    after the other sequences have run, naming those that could not be.
+    """
+    jobs = [job for job in jobs if not job.done]
+    if not jobs:
+        return
+    longest_first = sorted(jobs, key=lambda job: -len(job.footage))
+    if workers <= 1:
+        failures = _run_here(source.load(devices[0]), longest_first, advance)
+    else:
+        failures = _run_apart(source, longest_first, min(workers, len(jobs)), devices, advance)
+    if failures:
+        raise ValueError(
+            f"{len(failures)} of {len(jobs)} sequences failed, the others are kept; first: "
+            f"{failures[0]}"
+        )
+
+
+def _run_here(tracker: AnyTracker, jobs: Sequence[Job], advance: Advance) -> list[str]:
+    failures = []
+    for job in jobs:
+        try:
+            run_job(tracker, job, advance)
+        except (ValueError, OSError, RuntimeError) as error:
+            failures.append(f"{job.footage.name}: {error}")
+    return failures
+
+
+def _run_apart(
+    source: TrackerSource,
+    jobs: Sequence[Job],
+    workers: int,
+    devices: Sequence[str],
+    advance: Advance,
+) -> list[str]:
+    context = multiprocessing.get_context("spawn")
+    counter, turns = context.Value("q", 0), context.Queue()
+    for turn in range(workers):
+        turns.put(devices[turn % len(devices)])
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    starting = (source, turns, threads, counter)
+    with ProcessPoolExecutor(workers, context, _start_process, starting) as pool:
+        futures = {pool.submit(_run_in_process, job): job for job in jobs}
+        try:
+            return _watch(futures, counter, advance)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _watch(futures: dict[Future[None], Job], counter: Any, advance: Advance) -> list[str]:
+    failures, seen, pending = [], 0, set(futures)
+    while pending:
+        finished, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
+        seen, before = counter.value, seen
+        advance(seen - before)
+        for future in finished:
+            error = future.exception()
+            if isinstance(error, (ValueError, OSError, RuntimeError)):
+                failures.append(f"{futures[future].footage.name}: {error}")
+            elif error is not None:
+                raise error
+    return failures
+
+
+def _start_process(source: TrackerSource, turns: Any, threads: int, counter: Any) -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    _process.update(tracker=source.load(turns.get()), counter=counter)
+
+
+def _run_in_process(job: Job) -> None:
+    counter = _process["counter"]
+
+    def advance(frames: int) -> None:
+        with counter.get_lock():
+            counter.value += frames
+
+    run_job(_process["tracker"], job, advance)

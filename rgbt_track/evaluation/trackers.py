@@ -1,0 +1,89 @@
+"""Which tracker made these results: loading it by name, and a stamp beside what it wrote.
+
+The stamp keeps a resumed run from mixing the results of two trackers: it holds the settings and
+the digest of the weights, and another tracker is refused the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rgbt_track.boxfiles import write_text
+
+if TYPE_CHECKING:
+    from rgbt_track.evaluation.runner import AnyTracker
+
+STAMP = "tracker.json"
+
+
+def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> AnyTracker:
+    """Load a tracker by name or YAML, or make somebody else's by ``package.module:factory``.
+
+    A factory is called as ``factory(device=device)`` and returns an object with ``init(rgb, tir,
+    box)`` and ``update(rgb, tir, state)``, whose states have ``box``. Raises as ``load_tracker``
+    does, and ``ValueError`` for a dotted path that leads nowhere.
+    """
+    if not is_dotted(name):
+        from rgbt_track import load_tracker
+
+        return load_tracker(name, device=device, weights=weights)
+    if weights is not None:
+        raise ValueError(f"weights cannot be given to {name}: its factory knows its own")
+    module, _, attribute = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"no tracker {name!r}: {error}; expected package.module:factory") from None
+    return factory(device=device)
+
+
+def is_dotted(name: str) -> bool:
+    """Whether a tracker's name is ``package.module:factory`` rather than a name or a path."""
+    return ":" in name and not name.endswith((".yaml", ".yml"))
+
+
+def short_name(name: str) -> str:
+    """A folder's name for a tracker: the last part of its name or path."""
+    return name.rpartition(":")[2] if is_dotted(name) else Path(name).stem
+
+
+def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
+    """What tells two trackers apart: the settings and the digest of the weights.
+
+    Raises as ``load_tracker`` does.
+    """
+    if is_dotted(name):
+        return {"tracker": name}
+    from rgbt_track.config import to_mapping
+    from rgbt_track.loading import own_weights, read_config
+
+    config = read_config(name)
+    file = Path(weights) if weights is not None else own_weights(config, name)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+    settings = {key: to_mapping(getattr(config, key)) for key in ("model", "tracking")}
+    return {"tracker": config.name, **settings, "weights_sha256": digest}
+
+
+def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) -> None:
+    """Write the stamp into a results folder, or check the one that is there.
+
+    Raises ``ValueError`` where the folder holds results of another tracker and ``force`` is not
+    given; with it, the old results (boxes with their times) are deleted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / STAMP
+    text = json.dumps(stamp, indent=1, sort_keys=True, default=str) + "\n"
+    if path.is_file() and not force and path.read_text(encoding="utf-8") != text:
+        raise ValueError(
+            f"{folder}: holds results of other settings or weights; run again with --force, or "
+            "give another --results or --label"
+        )
+    if force:
+        for times in folder.glob("*_time.txt"):
+            times.with_name(f"{times.stem.removesuffix('_time')}.txt").unlink(missing_ok=True)
+            times.unlink()
+    write_text(path, text)
