@@ -11,8 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
+from rgbt_track.images import read_tir, write_image
 
 _KNOWN = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png"}
 
@@ -36,7 +35,7 @@ def place_frames(sources: Sequence[Path], folder: Path, *, copy: bool = False) -
             raise FileNotFoundError(f"no such image: {source}")
         target = folder / f"{number:08d}{suffix}"
         if _known(source) != suffix:
-            _convert(source, target)
+            write_image(target, read_tir(source))  # type: ignore[arg-type]  # PNG takes 16 bits
         elif copy:
             shutil.copyfile(source, target)
         else:
@@ -55,11 +54,3 @@ def _link(source: Path, target: Path) -> None:
             os.link(source, target)
         except OSError:
             shutil.copyfile(source, target)
-
-
-def _convert(source: Path, target: Path) -> None:
-    data = np.fromfile(source, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if image is None:
-        raise ValueError(f"{source}: not a readable image ({data.size} bytes)")
-    target.write_bytes(cv2.imencode(".png", image)[1].tobytes())

@@ -7,6 +7,7 @@ replaced by the section's ``paths``, so what the process needs is written into t
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rgbt_track.boxfiles import write_text
 from rgbt_track.resources import folder, nearest
 
 Section = dict[str, str]
@@ -22,9 +24,9 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
 def shipped_sections() -> dict[str, Section]:
-    """The sections of the shipped ``trackers.ini``, ready for this computer."""
-    parser = _read(folder("experiments") / "trackers.ini")
-    return {name: {**parser[name], **_launch_settings()} for name in parser.sections()}
+    """The trackers of the shipped ``trackers.ini``, ready for this computer."""
+    names = _read(folder("experiments") / "trackers.ini").sections()
+    return dict(tracker_section(name) for name in names)
 
 
 def tracker_section(
@@ -67,10 +69,9 @@ def write_registry(
     for name, section in sections.items():
         if name not in parser or name in replace:
             parser[name] = section
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        parser.write(file)
-    part.replace(path)
+    text = io.StringIO()
+    parser.write(text)
+    write_text(path, text.getvalue())
 
 
 def check_tracker(path: Path, tracker: str) -> None:
@@ -79,6 +80,11 @@ def check_tracker(path: Path, tracker: str) -> None:
     if tracker not in names:
         hint = nearest(tracker, names)
         raise ValueError(f"{path} has no tracker {tracker!r}{hint}; valid: {', '.join(names)}")
+
+
+def tracker_label(path: Path, tracker: str) -> str:
+    """What reports call a tracker of this ``trackers.ini``."""
+    return _read(path)[tracker].get("label", tracker)
 
 
 def _parser() -> configparser.ConfigParser:

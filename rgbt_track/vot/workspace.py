@@ -22,12 +22,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.boxfiles import write_text
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.frames import prepare_frames
 from rgbt_track.vot.anchors import challenge_anchors
 from rgbt_track.vot.placing import common_suffix, place_frames
 from rgbt_track.vot.registry import Section, shipped_sections, write_registry
-from rgbt_track.vot.stacks import eao_interval, stack_yaml, stock_stack
+from rgbt_track.vot.stacks import (
+    CHALLENGE_HIGH,
+    CHALLENGE_LOW,
+    eao_interval,
+    stack_yaml,
+    stock_stack,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,13 @@ class WorkspaceSummary:
     frames: int
     runs: int
     eao: tuple[int, int] | None
+
+    def __str__(self) -> str:
+        low, high = self.eao or (CHALLENGE_LOW, CHALLENGE_HIGH)
+        return (
+            f"{self.sequences} sequences, {self.frames} frames, {self.runs} runs from anchors; "
+            f"stack {self.stack}, EAO over {low}..{high} frames"
+        )
 
 
 def build_workspace(
@@ -70,7 +84,9 @@ def build_workspace(
             name in the workspace that was made from other data.
         FileNotFoundError: an image that does not exist.
     """
-    out = check_place(Path(out))
+    out = check_path(Path(out))
+    if out.is_dir() and any(out.iterdir()) and not _is_workspace(out):
+        raise ValueError(f"{out} holds something else than a workspace; give a new folder")
     stock = stock_stack(stack)
     if not sequences:
         raise ValueError("no sequences: a workspace needs at least one")
@@ -95,18 +111,16 @@ def build_workspace(
     return WorkspaceSummary(out, stock or "auto", len(names), frames, runs, interval)
 
 
-def check_place(out: Path) -> Path:
+def check_path(out: Path) -> Path:
     """The absolute path; ``ValueError`` for one where the toolkit or TraX would fail."""
     out = Path(os.path.abspath(out))
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder for the workspace")
-    if not out.as_posix().isascii() or re.search(r"[%\[\]*?]", str(out)):
+    if not str(out).isascii() or re.search(r"[%\[\]*?]", str(out)):
         raise ValueError(
             f"{out}: the toolkit cannot work in a path with accents or any of % [ ] * ?; "
             "give a plain one"
         )
-    if out.is_dir() and any(out.iterdir()) and not _is_workspace(out):
-        raise ValueError(f"{out} holds something else than a workspace; give a new folder")
     return out
 
 
@@ -125,13 +139,6 @@ def safe_names(names: Items[str]) -> list[str]:
             )
         first[name.lower()] = original
     return safe
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
 
 
 def _is_workspace(folder: Path) -> bool:

@@ -1,0 +1,73 @@
+"""``rgbt-track vot evaluate``: the toolkit's evaluation, analysis and report in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from rgbt_track.vot.results import Score
+
+
+def vot_evaluate(
+    workspace: Path = typer.Argument(..., help="A folder made by `rgbt-track vot workspace`."),
+    tracker: list[str] = typer.Option([], help="A section of its trackers.ini; may be repeated."),
+    force: bool = typer.Option(False, help="Run again what is there already."),
+) -> None:
+    """Evaluate trackers in a workspace: run what is missing, analyse, report, print the measures.
+
+    The toolkit keeps results even when a tracker has changed since: use --force then.
+
+    Example: `rgbt-track vot evaluate my_workspace --tracker lrrtrack_lite`
+    """
+    from rgbt_track.resources import default_tracker
+
+    run_toolkit(workspace, tracker or [default_tracker()], force=force)
+
+
+def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False) -> None:
+    """Evaluate, analyse and report with progress, then print the table and the report's path."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from rgbt_track.vot import toolkit
+    from rgbt_track.vot.registry import tracker_label
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        for tracker in trackers:
+            with _step(progress, f"vot evaluate {tracker}") as update:
+                toolkit.evaluate(workspace, tracker, force=force, progress=update)
+        with _step(progress, "vot analysis (the first ever compiles for 20 s)"):
+            scores = toolkit.analyse(workspace, trackers)
+        with _step(progress, "vot report"):
+            file = toolkit.report(workspace, trackers)
+    labels = {name: tracker_label(workspace / "trackers.ini", name) for name in trackers}
+    Console().print(score_table(scores, labels))
+    typer.echo(f"report: {file}")
+
+
+def score_table(scores: Sequence[Score], labels: Mapping[str, str]) -> Table:
+    """The measures as a table for the terminal, trackers by their labels."""
+    from rich.table import Table
+
+    table = Table("tracker", "experiment", "EAO", "accuracy", "robustness")
+    for score in scores:
+        measures = (score.eao, score.accuracy, score.robustness)
+        label = labels.get(score.tracker, score.tracker)
+        table.add_row(label, score.experiment, *(f"{value:.4f}" for value in measures))
+    return table
+
+
+@contextmanager
+def _step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
+    task = progress.add_task(name, total=None)
+    yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress.update(task, total=1, completed=1)
