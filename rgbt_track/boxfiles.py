@@ -32,7 +32,7 @@ def read_box_rows(
     """
     rows: list[list[float]] = []
     for number, line in enumerate(read_lines(path), start=1):
-        row = _numbers(line, f"{path}: row {number}", allow_nan)
+        row = parse_row(line, f"{path}: row {number}", allow_nan)
         if len(row) not in columns:
             valid = " or ".join(map(str, sorted(columns)))
             raise ValueError(f"{path}: row {number} has {len(row)} columns; expected {valid}")
@@ -90,7 +90,8 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _numbers(line: str, where: str, allow_nan: bool) -> list[float]:
+def parse_row(line: str, where: str, allow_nan: bool = False) -> list[float]:
+    """The numbers of one line; ``ValueError`` beginning with ``where`` for anything else."""
     fields = _SEPARATOR.split(line.rstrip(",; \t"))
     try:
         row = [float(field) for field in fields]

@@ -87,8 +87,7 @@ def _in_the_dark(
     levels = np.arange(256) / 255
     tint = 1 + (1 - light) * np.array([-0.12, -0.05, 0.18])
     table = 255 * light * levels[:, None] ** (1 + 0.35 * (1 - light)) * tint
-    table = np.clip(table, 0, 255).astype(np.uint8)[:, None]
-    dark = cv2.LUT(rgb, table.reshape(256, 1, 3))
-    lamp = cv2.convertScaleAbs(glow, alpha=1 - light)
-    lit = cv2.multiply(rgb, cv2.merge([lamp, lamp, lamp]), scale=1 / 400)
-    return cv2.add(cv2.add(dark, lit), cv2.merge([lamp, lamp, lamp]) // 3)
+    dark = cv2.LUT(rgb, np.clip(table, 0, 255).astype(np.uint8).reshape(256, 1, 3))
+    lamp = cv2.cvtColor(cv2.convertScaleAbs(glow, alpha=1 - light), cv2.COLOR_GRAY2RGB)
+    lit = cv2.multiply(rgb, lamp, scale=1 / 400)
+    return cv2.add(cv2.add(dark, lit), lamp // 3)

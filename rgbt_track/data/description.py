@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from rgbt_track.config import from_mapping, read_yaml
-from rgbt_track.data.find import choose, find_items
+from rgbt_track.data.find import choose, find_items, split_items
 from rgbt_track.data.layouts import read_item
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.resources import find_yaml
@@ -47,10 +47,11 @@ class DatasetDescription:
     ``stills`` (images of the same stem in the folders ``rgb`` and ``tir``) or ``vot`` (a file
     ``sequence`` names the channels). ``boxes``, ``boxes_tir`` and ``absent_file`` name files in a
     sequence's folder, the first that exists counts; for stills, a folder of text files or one
-    ``.json``. Without boxes, ``masks`` give them. ``box_format`` is that of four columns; eight
-    are always corners. ``first_pixel`` is what the set calls the first pixel; frame
+    ``.json``. Where no boxes are named, ``masks`` give them. ``box_format`` is that of four
+    columns; eight are always corners. ``first_pixel`` is what the set calls the first pixel; frame
     ``label_first + k * label_every`` belongs to row ``k``. ``absent`` says which rows mean that
-    the target is not there. ``attributes`` is a file, where ``{name}`` stands for the sequence.
+    the target is not there. ``attributes`` is a file (``{name}`` stands for the sequence) in the
+    sequence's folder or one above it. ``sequences`` and ``frames`` are what a whole copy holds.
     """
 
     name: str
@@ -122,6 +123,12 @@ def open_dataset(
     give the boxes. Raises ``FileNotFoundError`` or ``ValueError`` in one line for a missing root,
     a tree of another shape, frames and labels that do not match, and unreadable labels.
     """
-    description = load_description(name)
-    items = choose(description, Path(root), find_items(description, Path(root)), split, sequences)
-    return [sequence for item in items for sequence in read_item(description, item)]
+    description, root = load_description(name), Path(root)
+    items = find_items(description, root)
+    if split is not None:
+        items = split_items(description.split(split), root, items)
+    if description.layout != "stills":
+        items = choose(items, sequences, root)
+        sequences = None
+    found = [sequence for item in items for sequence in read_item(description, item)]
+    return choose(found, sequences, root)

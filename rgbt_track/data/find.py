@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rgbt_track.boxfiles import read_lines
 from rgbt_track.images import IMAGE_SUFFIXES
@@ -22,17 +23,35 @@ from rgbt_track.resources import nearest
 if TYPE_CHECKING:
     from rgbt_track.data.description import DatasetDescription, SplitDescription
 
+T = TypeVar("T", bound="Named")
 _DEPTH = 4
 _DIGITS = re.compile(r"(\d+)")
 
 
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Item:
-    """A folder that holds one sequence or one group of stills, and its name in the set."""
+    """A folder that holds one sequence or one group of stills.
+
+    ``name`` is unique in the set, ``parts`` are the folders on the way to it from the root.
+    """
 
     name: str
     folder: Path
     parts: tuple[str, ...]
+
+    def look_up(self, file: str) -> Path | None:
+        """A file in this folder or, failing that, in one above it up to the root."""
+        for folder in (self.folder, *list(self.folder.parents)[: len(self.parts)]):
+            if (folder / file).is_file():
+                return folder / file
+        return None
 
 
 def natural_key(text: str) -> list[tuple[int, int | str]]:
@@ -80,30 +99,28 @@ def find_items(description: DatasetDescription, root: Path) -> list[Item]:
     return sorted(items, key=lambda item: natural_key(item.name))
 
 
-def choose(
-    description: DatasetDescription,
-    root: Path,
-    items: list[Item],
-    split: str | None,
-    sequences: Collection[str] | None,
-) -> list[Item]:
-    """The items of a split and of the given names; ``ValueError`` for a name that is not there."""
-    if split is not None:
-        items = _split_items(description.split(split), root, items)
-    if sequences is None:
+def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:
+    """Those items (or sequences) with the given names; ``ValueError`` for an unknown name."""
+    if names is None:
         return items
     known = [item.name for item in items]
-    for name in sequences:
+    for name in names:
         if name not in known:
             raise ValueError(f"{root}: no sequence {name!r}{nearest(name, known)}")
-    return [item for item in items if item.name in set(sequences)]
+    return [item for item in items if item.name in set(names)]
 
 
-def _split_items(split: SplitDescription, root: Path, items: list[Item]) -> list[Item]:
+def split_items(split: SplitDescription, root: Path, items: list[Item]) -> list[Item]:
+    """The items of a split, in the order of the release's list where there is one.
+
+    The list is looked for in the root and one folder below; without it, the folders that a
+    sequence lies in decide. Raises ``FileNotFoundError`` when neither tells, and when a listed
+    sequence is missing.
+    """
     for pattern in split.lists:
         for path in sorted([*root.glob(pattern), *root.glob(f"*/{pattern}")]):
             return _listed(path, items)
-    chosen = [item for item in items if set(split.folders) & set(item.parts)]
+    chosen = [item for item in items if _lies_in(split.folders, item.parts)]
     if not chosen:
         raise FileNotFoundError(
             f"{root}: cannot tell which sequences are split {split.name!r}: expected the release's "
@@ -125,6 +142,10 @@ def _listed(path: Path, items: list[Item]) -> list[Item]:
     return [by_name[name] for name in names]
 
 
+def _lies_in(patterns: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    return any(fnmatch(part.lower(), pattern.lower()) for pattern in patterns for part in parts)
+
+
 def _markers(description: DatasetDescription) -> tuple[str, ...]:
     if description.layout == "vot":
         return ("sequence",)
@@ -132,6 +153,7 @@ def _markers(description: DatasetDescription) -> tuple[str, ...]:
 
 
 def _search(folder: Path, markers: tuple[str, ...], depth: int) -> Iterator[Path]:
+    # One of the folders is enough: a half-copied pair must be found to be reported.
     if any((folder / marker).exists() for marker in markers):
         yield folder
     elif depth:

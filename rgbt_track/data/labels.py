@@ -45,13 +45,13 @@ def to_xywh(rows: NDArray[np.float64], description: DatasetDescription) -> Boxes
 def absent_rows(boxes: Boxes, folder: Path, description: DatasetDescription) -> NDArray[np.bool_]:
     """(N,) whether the set says that the target is not there.
 
-    By its absence file (one 0 or 1 per frame, or 0 or 1 with blanks or commas between), else by
-    the rule ``absent`` on the boxes. A frame that is merely unlabelled is not absent.
+    By its absence file (a 0 or 1 per frame with line ends, blanks or commas between), else by the
+    rule ``absent`` on the boxes. A frame that is merely unlabelled is not absent.
     """
     if description.absent_file and (folder / description.absent_file).is_file():
         return _flags(folder / description.absent_file, len(boxes))
     if description.absent == "nonpositive":
-        return (np.nan_to_num(boxes[:, 2:], nan=1.0) <= 0).any(1)
+        return np.any(np.nan_to_num(boxes[:, 2:], nan=1.0) <= 0, axis=1)
     if description.absent == "nan":
         labelled = np.zeros(len(boxes), bool)
         labelled[description.label_first :: description.label_every] = True
@@ -61,10 +61,11 @@ def absent_rows(boxes: Boxes, folder: Path, description: DatasetDescription) -> 
 
 def read_attributes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     """The attributes of a sequence: a JSON list of names, or 0/1 flags in the order ``names``."""
-    if not path.is_file():
-        return ()
     if path.suffix == ".json":
-        values = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(f"{path}: not a JSON file") from None
         return tuple(map(str, values.get("attributes", []) if isinstance(values, dict) else values))
     flags = _flags(path, len(names))
     return tuple(name for name, flag in zip(names, flags, strict=True) if flag)

@@ -1,7 +1,7 @@
-"""The three ways data sets lie on disk -> ``Sequence``s: folders of frames, stills, and VOT's.
+"""From a found folder to ``Sequence``s, by the description's layout.
 
-Frames of the two modalities are paired by their order in a sequence (releases number them
-differently) and by their stem among stills.
+Frames of the two modalities are paired by their order in a sequence, because releases number them
+differently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import numpy as np
 from rgbt_track.boxes import Boxes
 from rgbt_track.data.find import Item, list_images
 from rgbt_track.data.labels import absent_rows, read_attributes, read_labels
+from rgbt_track.data.masks import boxes_from_masks
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.data.stills import read_stills
+from rgbt_track.data.vot_layout import read_vot_folder
 
 if TYPE_CHECKING:
     from rgbt_track.data.description import DatasetDescription
@@ -24,44 +27,36 @@ Files = tuple[Path, ...]
 
 def read_item(description: DatasetDescription, item: Item) -> list[Sequence]:
     """Read one found folder: one sequence, or a sequence of length one per labelled still."""
-    if description.layout == "sequences":
-        return [read_sequence_folder(description, item)]
-    raise NotImplementedError(description.layout)
+    if description.layout == "stills":
+        return read_stills(description, item)
+    if description.layout == "vot":
+        return [read_vot_folder(description, item)]
+    return [read_sequence_folder(description, item)]
 
 
 def read_sequence_folder(description: DatasetDescription, item: Item) -> Sequence:
-    """Read a folder of frames with its label files."""
-    rgb = _frames(item.folder, description.rgb)
-    tir = _frames(item.folder, description.tir)
+    """Read a folder of frames with its label files.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` for missing frames or ground truth, and for
+    modalities, labels or masks of different lengths.
+    """
+    rgb, tir = (_frames(item.folder, name) for name in (description.rgb, description.tir))
     if rgb and tir and len(rgb) != len(tir):
         raise ValueError(
             f"{item.folder}: {len(rgb)} images in {description.rgb} but {len(tir)} in "
             f"{description.tir}; frames are paired by their order and must be as many"
         )
     count = len(rgb or tir or ())
-    boxes = _boxes(item.folder, description.boxes, description, count)
-    boxes_tir = _boxes(item.folder, description.boxes_tir, description, count)
-    if boxes is None:
-        if description.boxes and description.labels == "required":
-            raise FileNotFoundError(
-                f"{item.folder}: no ground truth; expected {' or '.join(description.boxes)}"
-            )
-        boxes = np.full((count, 4), np.nan)
-    masks = None
-    if description.masks and (item.folder / description.masks).is_dir():
-        masks = tuple(list_images(item.folder / description.masks))
-    attributes: tuple[str, ...] = ()
-    if description.attributes:
-        path = item.folder / description.attributes.format(name=item.folder.name)
-        attributes = read_attributes(path, description.attribute_names)
+    masks = _masks(description, item.folder, count)
+    boxes = _target_boxes(description, item.folder, count, masks)
     return Sequence(
         name=item.name,
         rgb=rgb,
         tir=tir,
         boxes=boxes,
         absent=absent_rows(boxes, item.folder, description),
-        boxes_tir=boxes_tir,
-        attributes=attributes,
+        boxes_tir=_read_first(item.folder, description.boxes_tir, description, count),
+        attributes=_attributes(description, item),
         masks=masks,
         mask_labels=description.mask_labels,
     )
@@ -71,10 +66,40 @@ def _frames(folder: Path, name: str | None) -> Files | None:
     return tuple(list_images(folder / name)) if name else None
 
 
-def _boxes(
+def _masks(description: DatasetDescription, folder: Path, count: int) -> Files | None:
+    if not description.masks or not (folder / description.masks).is_dir():
+        return None
+    masks = tuple(list_images(folder / description.masks))
+    if len(masks) != count:
+        raise ValueError(f"{folder / description.masks}: {len(masks)} masks for {count} frames")
+    return masks
+
+
+def _target_boxes(
+    description: DatasetDescription, folder: Path, count: int, masks: Files | None
+) -> Boxes:
+    boxes = _read_first(folder, description.boxes, description, count)
+    if boxes is not None:
+        return boxes
+    if masks and not description.boxes:
+        return boxes_from_masks(masks)
+    if description.labels == "required":
+        expected = " or ".join(description.boxes) or f"the folder {description.masks}"
+        raise FileNotFoundError(f"{folder}: no ground truth; expected {expected}")
+    return np.full((count, 4), np.nan)
+
+
+def _read_first(
     folder: Path, files: tuple[str, ...], description: DatasetDescription, count: int
 ) -> Boxes | None:
     for file in files:
         if (folder / file).is_file():
             return read_labels(folder / file, description, count)
     return None
+
+
+def _attributes(description: DatasetDescription, item: Item) -> tuple[str, ...]:
+    if not description.attributes:
+        return ()
+    path = item.look_up(description.attributes.format(name=item.folder.name))
+    return read_attributes(path, description.attribute_names) if path else ()

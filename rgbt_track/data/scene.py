@@ -137,7 +137,7 @@ class _Scene:
         cover = self._stamp(self.target, index, rgb, tir)
         place = self.target.placement(index, offset)
         box = placed_box(self.target.pose(index), place, *self.size)
-        whole = np.count_nonzero(cover >= 128)
+        whole = int((cover >= 128).sum())
         for occluder in self.occluders:
             left, top = np.round(occluder.place - offset).astype(int)
             for image, layer in ((rgb, occluder.rgba[..., :3]), (tir, occluder.heat)):
@@ -147,7 +147,7 @@ class _Scene:
         light, haze = float(self.schedule.light[index]), float(self.schedule.haze[index])
         rgb = self.visible.take(rgb, glow, light, haze, index, self.rng)
         tir = self.thermal.take(tir, self.rng)
-        seen = np.count_nonzero(mask) / max(whole, 1)
+        seen = float(mask.sum() / max(whole, 1))
         return SceneFrame(rgb, tir, box, self._attributes(index, seen), mask)
 
     def _stamp(

@@ -46,13 +46,13 @@ class _Canvas:
 
     def paint(
         self,
-        points: NDArray[np.floating] | list[tuple[float, float]],
+        points: NDArray[np.floating],
         colour: NDArray[np.floating],
         heat: float,
         rough: float = 0.3,
         soft: float = 12.0,
     ) -> None:
-        corners = np.round(np.asarray(points)).astype(np.int32)
+        corners = np.round(points).astype(np.int32)
         low = np.clip(corners.min(0) - 1, 0, (self.width, self.height))
         high = np.clip(corners.max(0) + 2, 0, (self.width, self.height))
         if (high <= low).any():
@@ -60,9 +60,17 @@ class _Canvas:
         mask = np.zeros(tuple((high - low)[::-1]), np.uint8)
         cv2.fillPoly(mask, [corners - low.astype(np.int32)], 255, cv2.LINE_AA)
         window = slice(low[1], high[1]), slice(low[0], high[0])
-        self.blend(window, mask.astype(np.float32) / 255, colour, heat, rough, soft)
+        self.blend(window, np.float32(1 / 255) * mask, colour, heat, rough, soft)
 
-    def blend(self, window, cover, colour, heat, rough=0.3, soft=12.0) -> None:  # type: ignore[no-untyped-def]
+    def blend(
+        self,
+        window: tuple[slice, slice],
+        cover: NDArray[np.float32],
+        colour: NDArray[np.floating],
+        heat: float,
+        rough: float,
+        soft: float,
+    ) -> None:
         texture = 1 + rough * self.fine[window] * 2
         target = texture[..., None] * np.asarray(colour, np.float32)
         self.rgb[window] += cover[..., None] * (target - self.rgb[window])
@@ -147,24 +155,23 @@ def _road(canvas: _Canvas, horizon: int, heat: float) -> None:
     if rng.random() < 0.5:
         top = horizon + rng.uniform(0.1, 0.5) * (h - horizon)
         bottom = top + rng.uniform(0.2, 0.5) * (h - horizon)
-        road = [(0, top), (w, top), (w, bottom), (0, bottom)]
+        road = np.array([(0, top), (w, top), (w, bottom), (0, bottom)])
         middle = (top + bottom) / 2
-        dashes = [
-            [(x, middle), (x + 26, middle), (x + 26, middle + 4), (x, middle + 4)]
-            for x in range(0, w, 60)
-        ]
+        dash = np.array([(0, middle), (26, middle), (26, middle + 4), (0, middle + 4)])
+        dashes = [dash + np.array([x, 0]) for x in range(0, w, 60)]
     else:
         vanish, near, wide = rng.uniform(0.2, 0.8) * w, rng.uniform(0, 1) * w, rng.uniform(60, 200)
-        road = [(vanish - 6, horizon), (vanish + 6, horizon), (near + wide, h), (near - wide, h)]
+        far = (vanish - 6, horizon), (vanish + 6, horizon)
+        road = np.array([*far, (near + wide, h), (near - wide, h)])
         dashes = []
         for start in np.linspace(0.1, 0.9, 6) ** 1.5:
             x0, x1 = (vanish + (near - vanish) * t for t in (start, start + 0.07))
             y0, y1 = (horizon + (h - horizon) * t for t in (start, start + 0.07))
-            dashes.append([(x0, y0), (x0 + 5, y0), (x1 + 5, y1), (x1, y1)])
+            dashes.append(np.array([(x0, y0), (x0 + 5, y0), (x1 + 5, y1), (x1, y1)]))
     warm = heat + rng.uniform(5, 35)
-    canvas.paint(np.array(road), np.array(_GROUNDS["asphalt"]) * rng.uniform(0.6, 1), warm, 0.2, 8)
+    canvas.paint(road, np.array(_GROUNDS["asphalt"]) * rng.uniform(0.6, 1), warm, 0.2, 8)
     for dash in dashes:
-        canvas.paint(np.array(dash), np.full(3, 205.0), warm - 4, 0.1, 4)
+        canvas.paint(dash, np.full(3, 205.0), warm - 4, 0.1, 4)
 
 
 def _building(canvas: _Canvas, horizon: int) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxes import iou_xywh
+from rgbt_track.boxes import Boxes, iou_xywh
+from rgbt_track.data.masks import foreground, mask_extent, read_mask
 from rgbt_track.images import read_rgb, read_tir
 
 Frame = tuple[NDArray[np.uint8] | None, NDArray[np.generic] | None]
@@ -26,16 +27,16 @@ class Sequence:
     ``boxes`` (N, 4) are x, y, w, h in pixels of the visible image, as released: NaN rows where a
     frame has no label, and whatever the release writes where ``absent`` (N,) is true.
     ``boxes_tir`` are those of the thermal image where a set labels both. ``masks`` are one file
-    per frame; where ``mask_labels`` is true they hold one integer per object, otherwise any
-    value of at least 128 is the target.
+    per frame; where ``mask_labels`` is true they hold one integer per object, otherwise the
+    bright pixels are the target.
     """
 
     name: str
     rgb: tuple[Path, ...] | None
     tir: tuple[Path, ...] | None
-    boxes: NDArray[np.float64]
+    boxes: Boxes
     absent: NDArray[np.bool_]
-    boxes_tir: NDArray[np.float64] | None = None
+    boxes_tir: Boxes | None = None
     attributes: tuple[str, ...] = ()
     masks: tuple[Path, ...] | None = None
     mask_labels: bool = False
@@ -76,28 +77,11 @@ class Sequence:
             return None
         labels = read_mask(self.masks[index])
         if not self.mask_labels:
-            return labels >= 128
+            return foreground(labels)
         return _object_at(labels, self.boxes[index])
 
 
-def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Read a mask image as (H, W) uint8, its values as stored (a colour mask by its maximum)."""
-    mask = read_tir(path)
-    if mask.dtype != np.uint8:
-        raise ValueError(f"{path}: mask of type {mask.dtype}; expected 8 bits")
-    return mask if mask.ndim == 2 else mask.max(axis=2)
-
-
-def mask_extent(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The box x, y, w, h around the true pixels of a mask (H, W); NaN for an empty one."""
-    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-    if not len(columns):
-        return np.full(4, np.nan)
-    left, top = columns[0], rows[0]
-    return np.array([left, top, columns[-1] + 1 - left, rows[-1] + 1 - top], float)
-
-
-def _object_at(labels: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _object_at(labels: NDArray[np.uint8], box: Boxes) -> NDArray[np.bool_]:
     objects = [labels == value for value in np.unique(labels) if value]
     if not objects:
         return np.zeros(labels.shape, bool)

@@ -75,9 +75,12 @@ def _draw(parts: list[Part], height: int, width: int, grain: NDArray[np.float32]
         cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, _SHIFT)
         cover = mask.astype(np.float32) / 255
         keep = 1 - cover
-        colour = colour * keep[..., None] + cover[..., None] * part.colour * grain[..., None]
-        heat = heat * keep + cover * part.heat * (55 + 200 * grain)
-        alpha = alpha * keep + cover * 255
+        colour *= keep[..., None]
+        colour += cover[..., None] * part.colour * grain[..., None]
+        heat *= keep
+        heat += cover * part.heat * (55 + 200 * grain)
+        alpha *= keep
+        alpha += cover * 255
     rgba = np.dstack([np.minimum(colour, alpha[..., None]), alpha]).astype(np.uint8)
     outline = cv2.findNonZero((rgba[..., 3] >= 128).astype(np.uint8)).reshape(-1, 2)
     corners = np.concatenate([outline + delta for delta in ((0, 0), (0, 1), (1, 0), (1, 1))])
