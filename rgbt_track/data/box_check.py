@@ -29,7 +29,6 @@ def box_remarks(sequence: Sequence, size: tuple[int, int] | None) -> Iterator[Re
     yield "note", "marked absent", np.flatnonzero(sequence.absent)
     labelled = np.flatnonzero(sequence.labelled)
     if not len(labelled):
-        yield "note", "without any box", np.arange(len(sequence))
         return
     if size is not None:
         low, high = boxes[labelled, :2], boxes[labelled, :2] + boxes[labelled, 2:]

@@ -92,6 +92,7 @@ def inspect_dataset(
             if progress:
                 progress(done, len(found))
     frames = sum(len(read.sequence) for read in found)
+    findings += _unlabelled(description, found)
     findings += _count_findings(description, split, len(found), frames)
     findings += _known_faults(description, items)
     return Report(findings, len(found), frames, images)
@@ -167,6 +168,14 @@ def _size(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+def _unlabelled(description: DatasetDescription, found: list[_Read]) -> Iterator[Finding]:
+    without = [read.sequence.name for read in found if not read.sequence.labelled.any()]
+    if without:
+        kind: Literal["error", "note"] = "note" if description.labels == "optional" else "error"
+        text = f"{len(without)} of {len(found)} sequences without a box, {without[0]} the first"
+        yield Finding(kind, description.name, text)
+
+
 def _count_findings(
     description: DatasetDescription, split: str | None, sequences: int, frames: int
 ) -> Iterator[Finding]:
@@ -182,7 +191,10 @@ def _count_findings(
 
 def _known_faults(description: DatasetDescription, items: list[Item]) -> Iterator[Finding]:
     for fault in description.known_faults:
+        parts = Path(fault.file).parts
         for item in items:
-            if (item.folder / Path(fault.file).name).exists() and fault.file.startswith(item.name):
+            own = item.folder.parts[-len(parts) :] == parts
+            if own or item.folder.parts[-len(parts) + 1 :] == parts[:-1]:
+                place = item.folder if own else item.folder / parts[-1]
                 row = f": row {fault.row}" if fault.row else ""
-                yield Finding("note", f"{item.folder / Path(fault.file).name}{row}", fault.note)
+                yield Finding("note", f"{place}{row}", f"known fault of the release: {fault.note}")

@@ -82,7 +82,8 @@ def _by_stem(folder: Path, name: str | None) -> Stems | None:
 def _masks(description: DatasetDescription, folder: Path) -> Stems:
     if not description.masks:
         return {}
-    if not (folder / description.masks).is_dir() and description.labels == "optional":
+    needed = not description.boxes and description.labels == "required"
+    if not needed and not (folder / description.masks).is_dir():
         return {}
     return _by_stem(folder, description.masks) or {}
 
