@@ -13,6 +13,8 @@ from rgbt_track.commands.score import RULES_HELP, print_scores
 if TYPE_CHECKING:
     from rgbt_track.evaluation.runner import Job, TrackerSource
 
+_SHOWN_FAILURES = 3
+
 
 def evaluate(
     dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
@@ -38,6 +40,7 @@ def evaluate(
     Example: `rgbt-track evaluate plain --root footage/ --tracker lrrtrack_lite --workers 2`
     """
     from rgbt_track.evaluation.comparison import compare_folders
+    from rgbt_track.evaluation.failures import failure_pictures, worst_sequences
     from rgbt_track.evaluation.plots import require_matplotlib
     from rgbt_track.evaluation.report import write_report
     from rgbt_track.evaluation.runner import Job, TrackerSource
@@ -58,7 +61,8 @@ def evaluate(
     ]
     run_with_progress(source, jobs, workers, device, f"{label} on {data.name}")
     entries = compare_folders(data, {label: folder})
-    page = write_report(folder / "report", data, entries, plots=plots)
+    pictures = failure_pictures(worst_sequences(data, folder, _SHOWN_FAILURES))
+    page = write_report(folder / "report", data, entries, plots=plots, pictures=pictures)
     print_scores(data, entries)
     typer.echo(f"boxes in {folder}, report in {page}")
 

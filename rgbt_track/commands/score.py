@@ -75,6 +75,7 @@ def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "t
 
     from rgbt_track.evaluation import tables
 
+    entries = tables.ranked(data, entries)
     table = tables.overall_table(data, entries)
     if format == "json":
         typer.echo(tables.to_json(data, entries), nl=False)

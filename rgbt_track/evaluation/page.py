@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 from rgbt_track import __version__
 from rgbt_track.evaluation.tables import Cell, Table, cell_text
@@ -49,7 +48,8 @@ def report_page(
 ) -> str:
     """A page of tables (sortable by a click), plots (name -> SVG), pictures (caption -> JPEG).
 
-    The first table comes before the plots, the others after them.
+    The first table comes before the plots, the others after them. The best value is set in bold:
+    of its column in a table of trackers, of its row in any other.
     """
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>']
     parts += [_table(table) for table in tables[:1]]
@@ -88,24 +88,19 @@ def _picture(name: str, kind: str, data: bytes, css: str = "") -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
-    best = [_best(table, index) for index in range(len(table.columns))]
-    rows = []
-    for row in table.rows:
-        cells = zip(table.columns, row, best, strict=True)
-        rows.append("".join(_cell(column, value, top) for column, value, top in cells))
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    body = "".join(f"<tr>{_row(table, row)}</tr>" for row in table.rows)
     return (
         f'<h2>{escape(table.title)}</h2><div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _best(table: Table, column: int) -> Any:
-    values = [row[column] for row in table.rows]
-    numbers = [value for value in values if isinstance(value, float)]
-    return max(numbers) if len(numbers) > 1 and table.columns[0] == "tracker" else None
-
-
-def _cell(column: str, value: Cell, best: Any) -> str:
-    css = ' class="best"' if best is not None and value == best else ""
-    return f"<td{css}>{escape(cell_text(column, value))}</td>"
+def _row(table: Table, row: Sequence[Cell]) -> str:
+    cells = []
+    for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
+        rivals = [other[index] for other in table.rows] if table.columns[0] == "tracker" else row
+        numbers = [rival for rival in rivals if isinstance(rival, float)]
+        best = isinstance(value, float) and len(numbers) > 1 and value == max(numbers)
+        css = ' class="best"' if best else ""
+        cells.append(f"<td{css}>{escape(cell_text(column, value))}</td>")
+    return "".join(cells)

@@ -37,7 +37,10 @@ def require_matplotlib() -> None:
 
 
 def comparison_plots(rules: Rules, entries: Sequence[Entry]) -> dict[str, str]:
-    """Plot name -> SVG: success, precision, normalized_precision where scored, attributes."""
+    """Plot name -> SVG: success, precision, normalized_precision where scored, attributes.
+
+    A tracker has the same colour in all of them: that of its place among ``entries``.
+    """
     area = leading([name for name in rules.measures if name != "AO"])
     hits = next(name for name in ("MPR", "PR") if name in rules.measures)
     plots = {
@@ -79,8 +82,8 @@ def _curves(
 ) -> str:
     kind = {"success": "Success", "precision": "Precision", "normalized": "Normalised precision"}
     figure, axes = _axes(kind[curve], label, "share of frames")
-    ranked = sorted(entries, key=lambda entry: -entry.scores.overall[measure])
-    for index, entry in enumerate(ranked):
+    ranked = sorted(enumerate(entries), key=lambda item: -item[1].scores.overall[measure])
+    for index, entry in ranked:
         text = f"{entry.name} [{entry.scores.overall[measure]:.3f}]"
         axes.plot(limits, getattr(entry.scores.curves, curve), label=text, **_style(index))
     axes.set_xlim(limits[0], limits[-1])
@@ -105,7 +108,7 @@ def _radar(rules: Rules, entries: Sequence[Entry], attributes: Sequence[str]) ->
     axes.set_xticks(angles, [f"{name} ({sizes[name]})" for name in attributes], fontsize="small")
     axes.set_ylim(0, 1)
     axes.set_title(f"{measure} per attribute (sequences)")
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(-0.25, 1.1))
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(-0.35, 1.1))
     return _svg(figure, "attributes")
 
 
@@ -133,5 +136,5 @@ def _svg(figure: Figure, salt: str) -> str:
 
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
     return text.getvalue()

@@ -12,6 +12,7 @@ from rgbt_track.evaluation.tables import (
     Table,
     attribute_table,
     overall_table,
+    ranked,
     sequence_table,
     title_of,
     to_csv,
@@ -37,12 +38,13 @@ def write_report(
     plots: bool = True,
     pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write the whole report and return the path of its HTML page.
+    """Write the whole report, best tracker first, and return the path of its HTML page.
 
     Files: ``scores.md``, ``scores.csv``, ``scores.json``, ``sequences.csv``, ``attributes.csv``
     where there are attributes, one SVG per plot, ``report.html``. ``pictures`` maps a caption to a
     JPEG for the page. Raises ``ModuleNotFoundError`` for plots without matplotlib.
     """
+    entries = ranked(data, entries)
     tables = comparison_tables(data, entries)
     drawn: dict[str, str] = {}
     if plots:

@@ -31,13 +31,18 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
 
+def ranked(data: EvaluationSet, entries: Sequence[Entry]) -> list[Entry]:
+    """The trackers, best first by the leading measure."""
+    measure = leading(data.rules.measures)
+    return sorted(entries, key=lambda entry: -entry.scores.overall[measure])
+
+
 def overall_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
-    """One row per tracker, best first by the last of the rules' measures (the area)."""
+    """One row per tracker with the measures of the rules and its speed."""
     measures = data.rules.measures
-    ranked = sorted(entries, key=lambda entry: -entry.scores.overall[leading(measures)])
     rows: list[tuple[Cell, ...]] = [
         (entry.name, *(entry.scores.overall[name] for name in measures), entry.fps)
-        for entry in ranked
+        for entry in entries
     ]
     return Table(title_of(data, entries), ("tracker", *measures, "fps"), tuple(rows))
 

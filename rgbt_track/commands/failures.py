@@ -1,0 +1,38 @@
+"""``rgbt-track failures``: the worst sequences and frames of a tracker as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def failures(
+    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
+    root: Path = typer.Option(..., help="Where the data set lies."),
+    results: Path = typer.Option(..., help="The folder of one tracker's result files."),
+    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    sequences: int = typer.Option(5, min=1, help="How many of the worst sequences."),
+    frames: int = typer.Option(6, min=1, help="How many frames of each."),
+    out: Path = typer.Option(Path("failures.png"), help="The picture, PNG or JPEG."),
+) -> None:
+    """Show where a tracker fails: both modalities, ground truth green, prediction red.
+
+    Example: `rgbt-track failures plain --root footage/ --results results/plain/lrrtrack_lite`
+    """
+    from rgbt_track.evaluation.failures import failure_sheet, worst_sequences
+    from rgbt_track.evaluation.resultfiles import tracker_folders
+    from rgbt_track.evaluation.truth import open_evaluation_set
+    from rgbt_track.images import write_image
+
+    data = open_evaluation_set(dataset, root, "generic", split)
+    found = tracker_folders(results, data.sequences)
+    if len(found) > 1:
+        raise ValueError(f"{results}: holds {len(found)} trackers: {', '.join(found)}; give one")
+    worst = worst_sequences(data, next(iter(found.values())), sequences)
+    sheet = failure_sheet(worst, frames)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_image(out, sheet)
+    for failure in worst:
+        typer.echo(failure.caption)
+    typer.echo(f"picture in {out}")

@@ -1,0 +1,73 @@
+"""``rgbt-track robustness``: AO against missing modalities, misregistration and noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from rgbt_track.commands.evaluate import run_with_progress
+
+_KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
+
+
+def robustness(
+    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
+    root: Path = typer.Option(..., help="Where the data set lies."),
+    tracker: list[str] = typer.Option(
+        None, help="A shipped name, a YAML, or package.module:factory; may be repeated."
+    ),
+    kind: list[str] = typer.Option(None, help=_KINDS),
+    severity: list[float] = typer.Option(None, help="Instead of the protocol's own severities."),
+    results: Path = typer.Option(
+        None, help="Folder of results; default results/robustness/DATASET."
+    ),
+    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    sequence: list[str] = typer.Option(None, help="Only this sequence; may be repeated."),
+    weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
+    seed: int = typer.Option(0, min=0, help="Chooses spans, directions and noise."),
+    workers: int = typer.Option(1, min=1, help="Processes that run side by side."),
+    device: str = typer.Option("cpu", help="cpu, cuda, or several to share: cuda:0,cuda:1."),
+    force: bool = typer.Option(False, help="Run again what is already there."),
+    plots: bool = typer.Option(True, help="Draw plots (needs matplotlib)."),
+) -> None:
+    """Measure how a tracker's AO falls as a modality is lost, shifted or noisy.
+
+    Runs the data set once per kind and severity (docs/evaluation.md defines them), resumable, and
+    draws AO over severity for every tracker.
+
+    Example: `rgbt-track robustness plain --root footage/ --tracker lrrtrack_lite --kind offset`
+    """
+    from rich.console import Console
+
+    from rgbt_track.evaluation import robustness as protocol
+    from rgbt_track.evaluation.degrade import DISTURBANCES
+    from rgbt_track.evaluation.plots import require_matplotlib
+    from rgbt_track.evaluation.runner import TrackerSource
+    from rgbt_track.evaluation.tables import to_rich
+    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, short_name
+    from rgbt_track.evaluation.truth import open_evaluation_set
+    from rgbt_track.resources import default_tracker
+
+    if plots:
+        require_matplotlib()
+    if severity and len(kind or []) != 1:
+        raise ValueError("--severity means something else for each kind: give one --kind with it")
+    plans = [protocol.make_plan(name, severity or None) for name in kind or DISTURBANCES]
+    data = open_evaluation_set(dataset, root, "generic", split, sequence or None)
+    folder = results or Path("results") / "robustness" / data.name
+    outcome = {plan.kind: (plan, dict[str, protocol.Curve]()) for plan in plans}
+    for name in tracker or [default_tracker()]:
+        own = folder / short_name(name)
+        source = TrackerSource(name, str(weights) if weights else None)
+        stamp = {**describe_tracker(name, source.weights), "seed": seed}
+        claim_folder(own, stamp, force=force)
+        for plan in plans:
+            jobs = protocol.plan_jobs(data, plan, own, seed)
+            run_with_progress(source, jobs, workers, device, f"{short_name(name)} {plan.kind}")
+            curve = protocol.severity_curve(data, plan, own)
+            outcome[plan.kind][1][short_name(name)] = curve
+    for plan, curves in outcome.values():
+        Console().print(to_rich(protocol.severity_table(plan, curves)))
+    page = protocol.write_robustness(folder / "report", data, outcome, seed=seed, plots=plots)
+    typer.echo(f"results in {folder}, report in {page}")
