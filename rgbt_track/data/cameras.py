@@ -60,12 +60,13 @@ class ThermalCamera:
     ) -> None:
         self.gain = rng.uniform(0.55, 1.5)
         self._offset = rng.uniform(28, 135) - self.gain * ground_heat
-        self._grain = Grain(rng, height, width, 1)
         self._blur, self._noise = rng.uniform(0.6, 1.3), rng.uniform(1.0, 2.5)
-        columns = rng.normal(0, rng.uniform(0.3, 1.3), (1, width)) + rng.normal(0, 0.3, (height, 1))
-        self._pattern = np.round(columns).astype(np.int16)
-        self._halo = rng.uniform(0.0, 0.35)
+        self._halo, uneven = rng.uniform(0.0, 0.35), rng.uniform(0.3, 1.3)
         self._drift = 0.0
+        # Everything above is one look, whatever the size: draws that depend on it come last.
+        columns = rng.normal(0, uneven, (1, width)) + rng.normal(0, 0.3, (height, 1))
+        self._pattern = np.round(columns).astype(np.int16)
+        self._grain = Grain(rng, height, width, 1)
 
     def take(self, tir: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """One frame (H, W) from the clean one."""
