@@ -20,10 +20,12 @@ from torch import nn
 
 from fusion_modules import FusionPyramid
 from rgbt_track.config import Config, ModelConfig, from_mapping, to_mapping
-from rgbt_track.models.anchors import anchor_count
+from rgbt_track.models.anchors import anchor_count, anchor_sides
+from rgbt_track.models.filters import FilterBank
 from rgbt_track.models.input import PixelInput
 from rgbt_track.models.lite import LiteBackbone
-from rgbt_track.models.neck import Neck
+from rgbt_track.models.matching import MatchingHead
+from rgbt_track.models.neck import Neck, NoNeck
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.resnet import ResNet50
 from rgbt_track.models.response import BRANCHES, Head
@@ -37,7 +39,11 @@ from rgbt_track.models.state import (
 )
 from rgbt_track.resources import nearest
 
-BACKBONES: dict[str, Callable[..., nn.Module]] = {"resnet50": ResNet50, "lite": LiteBackbone}
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "resnet50": ResNet50,
+    "lite": LiteBackbone,
+    "filters": FilterBank,
+}
 
 
 def build_network(model: ModelConfig, *, seed: int | None = None) -> RGBTNetwork:
@@ -107,11 +113,10 @@ def _seeded(seed: int | None) -> Iterator[None]:
 
 def _build(model: ModelConfig) -> RGBTNetwork:
     branches = _checked_branches(model.branches)
-    backbone = _construct("backbone", model.backbone, BACKBONES, model.backbone_args)
-    channels = _channels(backbone)
-    neck = Neck(channels, _per_level(model.neck_channels, len(channels), "neck_channels"))
+    backbone = _backbone(model)
+    neck = _neck(model, backbone.channels)
     fused, single = "fused" in branches, branches != ["fused"]
-    fused_channels = neck.channels if model.fuse_at == "neck" else channels
+    fused_channels = neck.channels if model.fuse_at == "neck" else backbone.channels
     return RGBTNetwork(
         pixels=PixelInput(model.pixels),
         backbone=backbone,
@@ -122,13 +127,41 @@ def _build(model: ModelConfig) -> RGBTNetwork:
         branches=branches,
         template_cells=model.template_cells,
         fuse_at=model.fuse_at,
-        stride=model.anchors.stride,
+        stride=backbone.stride,
     )
 
 
+def _backbone(model: ModelConfig) -> Any:
+    backbone = _construct("backbone", model.backbone, BACKBONES, model.backbone_args)
+    if backbone.stride != model.anchors.stride:
+        raise ValueError(
+            f"anchors.stride is {model.anchors.stride}, but the backbone {model.backbone!r} "
+            f"has stride {backbone.stride}: make them equal"
+        )
+    return backbone
+
+
+def _neck(model: ModelConfig, channels: Sequence[int]) -> Neck | NoNeck:
+    """The matching head compares features as they are; anything learned gets a learned neck."""
+    if model.head == "matching":
+        return NoNeck(channels)
+    return Neck(channels, _per_level(model.neck_channels, len(channels), "neck_channels"))
+
+
 def _head(model: ModelConfig, channels: Sequence[int]) -> Head:
+    if model.head == "matching":
+        return _matching_head(model)
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
     return MultiRPN(channels, hidden, anchor_count(model.anchors))
+
+
+def _matching_head(model: ModelConfig) -> MatchingHead:
+    sides = anchor_sides(model.anchors)
+    if len(sides) != 1 or sides[0][0] != sides[0][1]:
+        raise ValueError(
+            "head 'matching' has one square anchor: give anchors.ratios [1], one scale"
+        )
+    return MatchingHead(sides[0][0] / model.anchors.stride)
 
 
 def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:
@@ -155,12 +188,6 @@ def _construct(
         return known[name](**arguments)
     except TypeError as error:
         raise ValueError(f"{kind}_args of {name!r}: {error}") from None
-
-
-def _channels(backbone: nn.Module) -> tuple[int, ...]:
-    channels = backbone.channels
-    assert isinstance(channels, tuple)
-    return channels
 
 
 def _per_level(channels: int | Sequence[int], levels: int, where: str) -> tuple[int, ...]:

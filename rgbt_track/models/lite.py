@@ -46,20 +46,19 @@ class LiteBackbone(nn.Module):
         self.channels = tuple(count * widths[-1] for count in blocks)
         strides = [_downsample(*pair) for pair in zip((3, *widths), widths, strict=False)]
         self.stem = nn.Sequential(*itertools.chain(*strides))
-        self.levels = nn.ModuleList(
-            nn.ModuleList(LiteBlock(widths[-1]) for _ in range(count)) for count in blocks
-        )
+        self.counts = tuple(blocks)
+        self.blocks = nn.ModuleList(LiteBlock(widths[-1]) for _ in range(sum(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
-        levels = []
-        for level in self.levels:
-            seen = []
-            for block in level:
-                x = block(x)
-                seen.append(x)
-            levels.append(torch.cat(seen, 1))
-        return levels
+        depths = []
+        for block in self.blocks:
+            x = block(x)
+            depths.append(x)
+        ends = itertools.accumulate(self.counts)
+        return [
+            torch.cat(depths[end - n : end], 1) for n, end in zip(self.counts, ends, strict=True)
+        ]
 
 
 def _downsample(before: int, after: int) -> list[nn.Module]:
