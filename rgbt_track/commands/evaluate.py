@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rgbt_track.commands.score import RULES_HELP, print_scores
+from rgbt_track.commands.score import RULES_HELP, SPLIT_HELP, print_scores
 
 if TYPE_CHECKING:
     from rgbt_track.evaluation.runner import Job, TrackerSource
@@ -23,7 +23,7 @@ def evaluate(
     results: Path = typer.Option(None, help="Folder of results; default results/DATASET."),
     label: str = typer.Option(None, help="The tracker's folder in it; default its name."),
     rules: str = typer.Option("official", help=RULES_HELP),
-    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    split: str = typer.Option(None, help=SPLIT_HELP),
     sequence: list[str] = typer.Option(None, help="Only this sequence; may be repeated."),
     weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
     workers: int = typer.Option(1, min=1, help="Processes that run side by side."),

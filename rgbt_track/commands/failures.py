@@ -6,12 +6,14 @@ from pathlib import Path
 
 import typer
 
+from rgbt_track.commands.score import SPLIT_HELP
+
 
 def failures(
     dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
     root: Path = typer.Option(..., help="Where the data set lies."),
     results: Path = typer.Option(..., help="The folder of one tracker's result files."),
-    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    split: str = typer.Option(None, help=SPLIT_HELP),
     sequences: int = typer.Option(5, min=1, help="How many of the worst sequences."),
     frames: int = typer.Option(6, min=1, help="How many frames of each."),
     out: Path = typer.Option(Path("failures.png"), help="The picture, PNG or JPEG."),

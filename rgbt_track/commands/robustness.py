@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from rgbt_track.commands.evaluate import run_with_progress
+from rgbt_track.commands.score import SPLIT_HELP
 
 _KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
 
@@ -22,7 +23,7 @@ def robustness(
     results: Path = typer.Option(
         None, help="Folder of results; default results/robustness/DATASET."
     ),
-    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    split: str = typer.Option(None, help=SPLIT_HELP),
     sequence: list[str] = typer.Option(None, help="Only this sequence; may be repeated."),
     weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
     seed: int = typer.Option(0, min=0, help="Chooses spans, directions and noise."),

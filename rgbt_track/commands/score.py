@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rgbt_track.evaluation.comparison import Entry
     from rgbt_track.evaluation.truth import EvaluationSet
 
+SPLIT_HELP = "Part of the data set, or all; default test, if there is one."
 RULES_HELP = "official (reproduces published tables), pysot, pytracking or generic."
 _MOST_NOTES = 5
 
@@ -23,7 +24,7 @@ def score(
         ..., help="A tracker's folder, or a folder of trackers' folders; may be repeated."
     ),
     rules: str = typer.Option("official", help=RULES_HELP),
-    split: str = typer.Option(None, help="Part of the data set; default test, if there is one."),
+    split: str = typer.Option(None, help=SPLIT_HELP),
     out: Path = typer.Option(None, help="Write the report here: HTML, Markdown, CSV, JSON, SVG."),
     partial: bool = typer.Option(False, help="Score the sequences that every tracker has."),
     plots: bool = typer.Option(True, help="Draw plots (needs matplotlib)."),
@@ -31,8 +32,8 @@ def score(
 ) -> None:
     """Score result files of any trackers by a benchmark's own rules.
 
-    Result files may be separated by commas, tabs or blanks, have 4 or 8 columns, and carry any
-    prefix (TRACKER_SEQUENCE.txt).
+    The images are not needed, only the ground truth. Result files may be separated by commas,
+    tabs or blanks, have 4 or 8 columns, and carry any prefix (TRACKER_SEQUENCE.txt).
 
     Example: `rgbt-track score lasher --root LasHeR/ --results raw_results/ --out report/`
     """
@@ -44,7 +45,7 @@ def score(
 
     if format not in ("table", "markdown", "csv", "json"):
         raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
-    data = open_evaluation_set(dataset, root, rules, split)
+    data = open_evaluation_set(dataset, root, rules, split, images=False)
     folders = find_trackers(results, data)
     with Progress(transient=True) as progress:
         task = progress.add_task("scoring", total=len(folders))
@@ -62,7 +63,7 @@ def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Pat
 
     folders: dict[str, Path] = {}
     for given in results:
-        for name, folder in tracker_folders(given, data.sequences).items():
+        for name, folder in tracker_folders(given, data.truths).items():
             if name in folders:
                 raise ValueError(f"two trackers are called {name}: {folders[name]} and {folder}")
             folders[name] = folder

@@ -39,9 +39,9 @@ def compare_folders(
     Raises:
         ValueError: missing sequences, and anything wrong in a file, by file and row.
     """
-    paths = {name: result_paths(folder, data.sequences) for name, folder in folders.items()}
+    paths = {name: result_paths(folder, data.truths) for name, folder in folders.items()}
     names = [
-        name for name in data.sequences if not partial or all(name in own for own in paths.values())
+        name for name in data.truths if not partial or all(name in own for own in paths.values())
     ]
     if not names:
         raise ValueError("there is no sequence for which every tracker has a result")

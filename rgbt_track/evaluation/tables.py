@@ -54,7 +54,7 @@ def sequence_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
             name,
-            len(data.sequences[name]),
+            data.lengths[name],
             *(entry.scores.sequences[name][measure] for entry in entries),
         )
         for name in names
@@ -86,7 +86,7 @@ def title_of(data: EvaluationSet, entries: Sequence[Entry]) -> str:
     """What was scored, on how much, by which rules."""
     count, frames = len(entries[0].scores.sequences), entries[0].scores.frames
     part = f" {data.split}" if data.split else ""
-    whole = len(data.sequences)
+    whole = len(data.truths)
     sequences = f"{count} of {whole} sequences" if count < whole else f"{count} sequences"
     return f"{data.name}{part}, {data.rules.name} rules, {sequences}, {frames:,} scored frames"
 

@@ -15,28 +15,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.data.description import DatasetDescription, load_description, open_dataset
+from rgbt_track.data.find import find_items
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.evaluation.frames import Truth
 from rgbt_track.evaluation.rules import Rules, find_rules
+from rgbt_track.evaluation.truthfiles import Labels, open_labels
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Sequences to run, and ground truth (x, y, w, h, the data set's own pixel count) to score."""
+    """A data set as evaluation needs it; every mapping has the sequences' names as keys.
+
+    Attributes:
+        description, split, rules: what was opened, and how it is scored.
+        truths: ground truth as x, y, w, h in the data set's own pixel count.
+        lengths: frames of each sequence.
+        attributes: the names of each sequence's attributes.
+        sequences: the frames to run; empty where only the ground truth was read.
+    """
 
     description: DatasetDescription
     split: str | None
     rules: Rules
-    sequences: dict[str, Sequence]
     truths: dict[str, Truth]
+    lengths: dict[str, int]
+    attributes: dict[str, tuple[str, ...]]
+    sequences: dict[str, Sequence]
 
     @property
     def name(self) -> str:
         return self.description.name
-
-    @property
-    def attributes(self) -> dict[str, tuple[str, ...]]:
-        return {name: sequence.attributes for name, sequence in self.sequences.items()}
 
     @property
     def first_pixel(self) -> int:
@@ -49,32 +57,55 @@ def open_evaluation_set(
     rules: str = "official",
     split: str | None = None,
     sequences: Collection[str] | None = None,
+    *,
+    images: bool = True,
 ) -> EvaluationSet:
-    """Open a data set for evaluation; without a split, its test split where it has one.
+    """Open a data set for evaluation.
+
+    Args:
+        name, root, sequences: as for ``open_dataset``.
+        rules: the rule set by name.
+        split: a part by name, or "all"; without it the test split, where there is one.
+        images: whether frames are needed; if not, a copy of nothing but ground truth will do.
 
     Raises ``FileNotFoundError`` or ``ValueError`` in one line: see ``open_dataset``; for unknown
     rules; for two sequences of one name.
     """
     description = load_description(name)
-    if split is None and any(part.name == "test" for part in description.splits):
-        split = "test"
+    if split is None:
+        split = "test" if any(part.name == "test" for part in description.splits) else "all"
+    part = None if split == "all" else split
     chosen = find_rules(description.name, rules)
-    opened = open_dataset(name, root, split, sequences)
-    by_name = {sequence.name: sequence for sequence in opened}
+    opened: list[Sequence] | list[Labels]
+    if images or has_images(description, Path(root)):
+        opened = open_dataset(name, root, part, sequences)
+    else:
+        opened = open_labels(description, Path(root), part)
+    by_name = {item.name: item for item in opened}
     if len(by_name) != len(opened):
         raise ValueError(
             f"{root}: several sequences have one name; results could not be told apart"
         )
     return EvaluationSet(
         description=description,
-        split=split,
+        split=part,
         rules=replace(chosen, truth_format="xywh"),
-        sequences=by_name,
         truths={name: _truth(item, description, chosen) for name, item in by_name.items()},
+        lengths={name: len(item) for name, item in by_name.items()},
+        attributes={name: item.attributes for name, item in by_name.items()},
+        sequences={name: item for name, item in by_name.items() if isinstance(item, Sequence)},
     )
 
 
-def _truth(sequence: Sequence, description: DatasetDescription, rules: Rules) -> Truth:
+def has_images(description: DatasetDescription, root: Path) -> bool:
+    """Whether there is a folder of frames anywhere under ``root``."""
+    try:
+        return bool(find_items(description, root))
+    except FileNotFoundError:
+        return False
+
+
+def _truth(sequence: Sequence | Labels, description: DatasetDescription, rules: Rules) -> Truth:
     visible = _released(sequence.boxes, sequence, description, rules)
     if rules.truth == "single" or sequence.boxes_tir is None:
         return visible
@@ -84,7 +115,7 @@ def _truth(sequence: Sequence, description: DatasetDescription, rules: Rules) ->
 
 def _released(
     boxes: NDArray[np.floating],
-    sequence: Sequence,
+    sequence: Sequence | Labels,
     description: DatasetDescription,
     rules: Rules,
 ) -> NDArray[np.floating]:
