@@ -12,7 +12,11 @@ from rgbt_track.commands import (
     data_check,
     data_synthesize,
     demo,
+    evaluate,
+    failures,
     info,
+    robustness,
+    score,
     track,
     vot_evaluate,
     vot_workspace,
@@ -30,6 +34,10 @@ vot = typer.Typer(help="The VOT toolkit: workspaces and evaluation.", no_args_is
 
 app.command("demo")(demo.demo)
 app.command("track")(track.track)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+app.command("robustness")(robustness.robustness)
+app.command("failures")(failures.failures)
 app.command("info")(info.info)
 app.add_typer(data, name="data")
 data.command("check")(data_check.data_check)

@@ -7,7 +7,15 @@ import platform
 
 import typer
 
-_PACKAGES = ("torch", "torchvision", "opencv-python", "numpy", "vot-toolkit", "vot-trax", "lightning")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "opencv-python",
+    "numpy",
+    "vot-toolkit",
+    "vot-trax",
+    "lightning",
+)
 
 
 def info(name: str = typer.Argument(None, help="A tracker, for its settings and card.")) -> None:
@@ -31,7 +39,9 @@ def _print_installation() -> None:
     for package in _PACKAGES:
         typer.echo(f"  {package} {_version(package)}")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    typer.echo(f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {g}" for g in gpus))
+    typer.echo(
+        f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {g}" for g in gpus)
+    )
     typer.echo("trackers:")
     for tracker in names("experiments"):
         shipped = (WEIGHTS / f"{tracker}.safetensors").is_file()

@@ -96,7 +96,11 @@ def _run(
     with ExitStack() as open_files:
         rows = open_files.enter_context(growing_file(out))
         score_rows = open_files.enter_context(growing_file(scores)) if scores else None
-        film = open_files.enter_context(VideoFile(video, frames.fps or _DEFAULT_FPS)) if video else None
+        film = (
+            open_files.enter_context(VideoFile(video, frames.fps or _DEFAULT_FPS))
+            if video
+            else None
+        )
         try:
             for rgb, tir in progress(frames, "tracking", frames.length):
                 if state is None:
@@ -139,7 +143,9 @@ def draw_box(rgb: Frame, tir: Frame) -> list[float]:
 
     from rgbt_track.frames import prepare_frames
 
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
         raise ValueError("there is no display to draw the target on: give it as --box x,y,w,h")
     frames = prepare_frames(rgb, tir)
     shown = cv2.cvtColor(next(iter(frames.values())), cv2.COLOR_RGB2BGR)

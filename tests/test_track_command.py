@@ -1,0 +1,179 @@
+"""``rgbt-track track`` as a user types it: what it writes, and one line for every fault."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stub_network import disc_frame
+
+from rgbt_track.boxes import iou_xywh
+from rgbt_track.boxfiles import read_box_rows
+from rgbt_track.cli import main
+from rgbt_track.drawing import VideoFile
+from rgbt_track.images import read_rgb, write_image
+from rgbt_track.sources import open_source
+
+BOX = "80,100,40,40"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rgbt-track", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capsys.readouterr()
+        return int(left.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames of a disc that moves 3 pixels a frame, in folders and as videos."""
+    root = tmp_path_factory.mktemp("pair")
+    with VideoFile(root / "color.mp4", 25) as color, VideoFile(root / "ir.mp4", 25) as ir:
+        for name in ("color", "ir"):
+            (root / name).mkdir()
+        for index in range(12):
+            frame = disc_frame(100 + 3 * index, 120, 20)
+            write_image(root / "color" / f"{index:04d}.jpg", frame)
+            write_image(root / "ir" / f"{index:04d}.png", frame[..., 0])
+            color.add(frame)
+            ir.add(frame)
+    return root
+
+
+def track(run: Run, pair: Path, out: Path, *more: object) -> tuple[int, str, str]:
+    return run(
+        "track", "--rgb", pair / "color", "--tir", pair / "ir", "--tracker", "matching",
+        "--out", out, "--box", BOX, *more,
+    )  # fmt: skip
+
+
+def test_folders_to_boxes_scores_video_and_picture(run: Run, pair: Path, tmp_path: Path) -> None:
+    out, scores = tmp_path / "boxes.txt", tmp_path / "scores.txt"
+    video, picture = tmp_path / "run.mp4", tmp_path / "run.png"
+    code, stdout, _ = track(
+        run, pair, out, "--scores", scores, "--video", video, "--picture", picture
+    )
+    assert code == 0 and "12 boxes in" in stdout and "training-free" in stdout
+    boxes = read_box_rows(out)
+    assert boxes.shape == (12, 4)
+    assert iou_xywh(boxes[-1], [113, 100, 40, 40]) > 0.6
+    values = [float(line) for line in scores.read_text().split()]
+    assert len(values) == 12 and all(0 <= value <= 1 for value in values)
+    assert open_source(video).length == 12
+    assert read_rgb(picture).shape[1] == 2 * 2 * 320
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "boxes.txt", "run.mp4", "run.png", "scores.txt",
+    ]  # fmt: skip
+
+
+def test_videos_and_a_single_modality(run: Run, pair: Path, tmp_path: Path) -> None:
+    for index, sources in enumerate(
+        (["--rgb", pair / "color.mp4", "--tir", pair / "ir.mp4"], ["--tir", pair / "ir.mp4"])
+    ):
+        out = tmp_path / f"{index}.txt"
+        code, _, _ = run("track", *sources, "--tracker", "matching", "--out", out, "--box", BOX)
+        assert code == 0
+        assert iou_xywh(read_box_rows(out)[-1], [113, 100, 40, 40]) > 0.6
+
+
+def test_an_unreadable_frame_keeps_what_was_tracked(run: Run, pair: Path, tmp_path: Path) -> None:
+    ir = tmp_path / "ir"
+    ir.mkdir()
+    for path in sorted((pair / "ir").iterdir()):
+        (ir / path.name).write_bytes(path.read_bytes())
+    (ir / "0007.png").write_bytes(b"broken")
+    out = tmp_path / "boxes.txt"
+    code, _, stderr = run(
+        "track", "--rgb", pair / "color", "--tir", ir, "--tracker", "matching", "--out", out,
+        "--box", BOX,
+    )  # fmt: skip
+    assert code == 1 and "0007.png: not a readable image (6 bytes)" in stderr
+    assert not out.exists() and len((tmp_path / "boxes.txt.part").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rgb", "nowhere"], "no such folder or video: nowhere"),
+        ([], "no input: give --rgb SRC, --tir SRC, or both"),
+        (["--rgb", "{color}", "--box", "1,2,3"], "--box is '1,2,3'; expected x,y,w,h"),
+        (["--rgb", "{color}", "--box", "900,2,30,40"], "outside the 320x240 frame"),
+        (["--rgb", "{color}", "--box", "1,2,0,40"], "is empty"),
+        (["--rgb", "{color}", "--box", "1,nan,5,40"], "not finite"),
+        (["--rgb", "{color}", "--tracker", "matchin"], "did you mean 'matching'?"),
+        (["--rgb", "{color}", "--device", "gpu"], "unknown device 'gpu'"),
+        (["--rgb", "{color}", "--out", "nowhere/boxes.txt"], "the folder does not exist"),
+        (["--rgb", "{color}", "--weights", "nowhere.pth"], "no such weights file: nowhere.pth"),
+    ],
+)
+def test_each_fault_prints_one_line(
+    run: Run, pair: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    arguments = [text.format(color=pair / "color") for text in arguments]
+    defaults = ["--tracker", "matching", "--box", BOX, "--out", str(tmp_path / "boxes.txt")]
+    chosen = [
+        text
+        for name, value in zip(defaults[::2], defaults[1::2], strict=True)
+        if name not in arguments
+        for text in (name, value)
+    ]
+    code, _, stderr = run("track", *arguments, *chosen)
+    assert code == 1
+    assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
+    assert not (tmp_path / "boxes.txt").exists()
+
+
+def test_without_a_box_and_a_display_it_says_so(
+    run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    code, _, stderr = run(
+        "track", "--rgb", pair / "color", "--tracker", "matching", "--out", tmp_path / "b.txt"
+    )
+    assert code == 1 and "give it as --box x,y,w,h" in stderr
+
+
+def test_ctrl_c_keeps_the_boxes(
+    run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rgbt_track.sources import FolderSource
+
+    original = FolderSource.__iter__
+
+    def interrupted(self: FolderSource):
+        for index, frame in enumerate(original(self)):
+            if index == 5:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(FolderSource, "__iter__", interrupted)
+    out = tmp_path / "boxes.txt"
+    code, _, stderr = track(run, pair, out)
+    assert code == 0 and "interrupted" in stderr
+    assert read_box_rows(out).shape == (5, 4)
+
+
+def test_boxes_are_the_trackers_own(run: Run, pair: Path, tmp_path: Path) -> None:
+    from rgbt_track import load_tracker
+
+    out = tmp_path / "boxes.txt"
+    track(run, pair, out)
+    tracker = load_tracker("matching")
+    frames = list(zip(open_source(pair / "color"), open_source(pair / "ir", thermal=True), strict=True))
+    state = tracker.init(*frames[0], [80, 100, 40, 40])
+    expected = [state.box]
+    for rgb, tir in frames[1:]:
+        state = tracker.update(rgb, tir, state)
+        expected.append(state.box)
+    np.testing.assert_allclose(read_box_rows(out), expected, atol=0.006)
