@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -27,6 +28,7 @@ from rgbt_track.evaluation.truth import own_pixels
 Advance = Callable[[int], None]
 _POLL_SECONDS = 0.2
 _DECIMALS = 4
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _process: dict[str, Any] = {}  # what a worker process holds: its tracker and the frame counter
 
 
@@ -198,11 +200,14 @@ def _watch(futures: dict[Future[None], Job], counter: Any, advance: Advance) -> 
 
 def _start_process(source: TrackerSource, turns: Any, threads: int, counter: Any) -> None:
     import cv2
-    import torch
 
-    torch.set_num_threads(threads)
+    for variable in _THREAD_VARIABLES:  # read by the libraries that the tracker is about to load
+        os.environ[variable] = str(threads)
     cv2.setNumThreads(threads)
-    _process.update(tracker=source.load(turns.get()), counter=counter)
+    tracker = source.load(turns.get())
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    _process.update(tracker=tracker, counter=counter)
 
 
 def _run_in_process(job: Job) -> None:
