@@ -15,7 +15,7 @@ _FRAME_SIZE = (320, 240)
 def demo(
     out: Path = typer.Option(Path("rgbt-track-demo"), help="The folder to work in."),
     sequences: int = typer.Option(5, min=1, help="How many sequences to make."),
-    frames: int = typer.Option(80, min=30, help="Frames per sequence."),
+    frames: int = typer.Option(60, min=30, help="Frames per sequence."),
     seed: int = typer.Option(0, help="Another seed, other sequences."),
     tracker: str = typer.Option(None, help="A shipped name or a YAML file."),
     weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
