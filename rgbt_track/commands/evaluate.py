@@ -71,6 +71,7 @@ def run_with_progress(
     source: TrackerSource, jobs: Sequence[Job], workers: int, device: str, title: str
 ) -> None:
     """Run the jobs that are not done, with a progress bar over their frames."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
@@ -83,7 +84,7 @@ def run_with_progress(
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     devices = [part.strip() for part in device.split(",")]
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=sum(len(job.footage) for job in waiting))
         run_jobs(
             source,

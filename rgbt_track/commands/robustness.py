@@ -69,6 +69,8 @@ def robustness(
             curve = protocol.severity_curve(data, plan, own)
             outcome[plan.kind][1][short_name(name)] = curve
     for plan, curves in outcome.values():
-        Console().print(to_rich(protocol.severity_table(plan, curves)))
+        table = protocol.severity_table(plan, curves)
+        typer.echo(table.title)
+        Console().print(to_rich(table))
     page = protocol.write_robustness(folder / "report", data, outcome, seed=seed, plots=plots)
     typer.echo(f"results in {folder}, report in {page}")

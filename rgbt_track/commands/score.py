@@ -37,6 +37,7 @@ def score(
 
     Example: `rgbt-track score lasher --root LasHeR/ --results raw_results/ --out report/`
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from rgbt_track.evaluation.comparison import compare_folders
@@ -47,7 +48,7 @@ def score(
         raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
     data = open_evaluation_set(dataset, root, rules, split, images=False)
     folders = find_trackers(results, data)
-    with Progress(transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(folders))
         entries = compare_folders(
             data, folders, partial=partial, finished=lambda: progress.update(task, advance=1)
@@ -85,6 +86,7 @@ def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "t
     elif format == "markdown":
         typer.echo(tables.to_markdown(table), nl=False)
     else:
+        typer.echo(table.title)
         Console().print(tables.to_rich(table))
     for entry in entries:
         for note in entry.scores.notes[:_MOST_NOTES]:

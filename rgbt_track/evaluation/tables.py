@@ -127,11 +127,11 @@ def to_csv(table: Table) -> str:
 
 
 def to_rich(table: Table) -> RichTable:
-    """The table for ``rich.console.Console.print``."""
+    """The table for ``rich.console.Console.print``, without its title."""
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    drawn = RichTable(title=escape(table.title), title_justify="left")
+    drawn = RichTable()
     for index, column in enumerate(table.columns):
         drawn.add_column(escape(column), justify="right" if index else "left")
     for row in table.rows:

@@ -41,11 +41,13 @@ def open_labels(description: DatasetDescription, root: Path, split: str | None) 
     Raises ``FileNotFoundError`` where there is none, and where a label does not belong to every
     frame, so that the images are needed to count them; ``ValueError`` for a bad file or split.
     """
+    if not root.is_dir():
+        raise FileNotFoundError(f"no such folder: {root}; --root is where {description.name} lies")
     if description.layout != "sequences" or description.label_every > 1 or description.label_first:
         raise FileNotFoundError(
             f"{root}: no images of {description.name}; its labels alone do not tell the frames"
         )
-    folders = list(_search(root, description.boxes, _DEPTH)) if root.is_dir() else []
+    folders = list(_search(root, description.boxes, _DEPTH))
     if not folders:
         raise FileNotFoundError(
             f"{root}: neither images nor ground truth of {description.name}; "
