@@ -42,14 +42,14 @@ def test_formats_in_the_wild_read_alike(tmp_path, text):
 def test_a_fault_names_file_and_row(tmp_path, text, message):
     path = tmp_path / "boxes.txt"
     path.write_text(text)
-    with pytest.raises(ValueError, match="boxes.txt") as caught:
+    with pytest.raises(ValueError, match=r"boxes\.txt") as caught:
         read_box_rows(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_and_binary_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
         read_box_rows(tmp_path / "nowhere.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(ValueError, match="not a text file"):

@@ -46,7 +46,7 @@ CHALLENGES: dict[str, Challenge] = {
     "day": Challenge(),
     "night": Challenge(darkest=0.09, noise=5.0),
     "crossover": Challenge(contrast_after=0.0),
-    "occlusion": Challenge(occluders=3),
+    "occlusion": Challenge(occluders=3, pace=1.3),
     "distractors": Challenge(distractors=4, twins=True),
     "scale": Challenge(zoom=2.4),
     "camera": Challenge(shake=2.5, pan=60.0),
@@ -109,13 +109,13 @@ def wander(
 ) -> NDArray[np.floating]:
     """A smooth random walk (frames, 2) that stays between ``low`` (2,) and ``high`` (2,).
 
-    ``step`` is the number of frames between way points; a way point lies within a third of the
-    range of the one before it. Between them the path is a Catmull-Rom spline, cut to the range.
+    ``step`` is the number of frames between way points; a way point lies a tenth to a third of
+    the range from the one before it. Between them the path is a Catmull-Rom spline, cut to the range.
     """
     count = int(np.ceil(frames / step)) + 4
     points = [rng.uniform(low + 0.25 * (high - low), high - 0.25 * (high - low))]
     for _ in range(count - 1):
-        move = rng.uniform(-0.36, 0.36, 2) * (high - low)
+        move = rng.uniform(0.1, 0.38, 2) * rng.choice([-1, 1], 2) * (high - low)
         place = points[-1] + move
         points.append(np.where((place < low) | (place > high), points[-1] - move, place))
     knots = np.clip(np.array(points), low, high)

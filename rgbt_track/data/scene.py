@@ -50,6 +50,7 @@ class _Actor:
         contrast: NDArray[np.floating],
     ) -> None:
         self.poses, self.feet, self.tall, self.contrast = poses, feet, tall, contrast
+        self._level: float | None = None
         moved = np.diff(feet, axis=0, prepend=feet[:1])
         self._cycle = np.cumsum(np.hypot(*moved.T) / (0.8 * tall) + 0.01)
         self._mirrored = self._facing(moved[:, 0])
@@ -60,6 +61,14 @@ class _Actor:
     def placement(self, index: int, offset: NDArray[np.floating]) -> Placement:
         foot = self.feet[index] - offset
         return Placement(foot, float(self.tall[index]), bool(self._mirrored[index]))
+
+    def level(self, tir: NDArray[np.uint8], box: NDArray[np.float64]) -> float:
+        """The temperature that its contrast refers to: that of where it is, followed slowly."""
+        x, y, w, h = box
+        patch = tir[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1]
+        here = float(patch.mean()) if patch.size else float(tir.mean())
+        self._level = here if self._level is None else 0.75 * self._level + 0.25 * here
+        return self._level
 
     @staticmethod
     def _facing(dx: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -124,7 +133,8 @@ class _Scene:
         self.camera = np.clip(self.pan + shake, 0, 2 * border)
         self.target = self._target(target or str(rng.choice(list(SPRITES))))
         self.others = [self._other(index) for index in range(challenge.distractors)]
-        self.occluders = [self._occluder(index) for index in range(challenge.occluders)]
+        drawn = (self._occluder(index) for index in range(challenge.occluders))
+        self.occluders = [occluder for occluder in drawn if occluder]
         self.visible = VisibleCamera(rng, *size, challenge.noise)
 
     def compose(self, index: int) -> SceneFrame:
@@ -153,11 +163,11 @@ class _Scene:
     def _stamp(
         self, actor: _Actor, index: int, rgb: NDArray[np.uint8], tir: NDArray[np.uint8]
     ) -> NDArray[np.uint8]:
-        place = actor.placement(index, self.camera[index])
+        place, pose = actor.placement(index, self.camera[index]), actor.pose(index)
         shadow(rgb, place, 0.35 * place.tall, float(self.schedule.light[index]))
         difference = self.levels * float(actor.contrast[index])
-        cold = self.world.ground_heat + 0.3 * difference
-        return stamp(actor.pose(index), place, rgb, tir, cold, cold + 0.7 * difference)
+        cold = actor.level(tir, placed_box(pose, place, *self.size)) + 0.3 * difference
+        return stamp(pose, place, rgb, tir, cold, cold + 0.7 * difference)
 
     def _attributes(self, index: int, seen: float) -> tuple[str, ...]:
         schedule, found = self.schedule, []
@@ -204,15 +214,32 @@ class _Scene:
         poses = [recoloured(pose, gain) for pose in self.target.poses]
         return _Actor(poses, feet, tall, self.target.contrast)
 
-    def _occluder(self, index: int) -> _Occluder:
-        """Something still in the world, where the target will be at a drawn time."""
-        span = max(self.frames - CALM_FRAMES, 1) / self.challenge.occluders
-        when = CALM_FRAMES + span * (index + self.rng.uniform(0.3, 0.7))
-        at = min(int(when), self.frames - 1)
-        tall = self.target.tall[at] * self.rng.uniform(1.2, 1.6)
-        wide = self.target.tall[at] * self.rng.uniform(0.35, 0.8)
-        rgba, heat = draw_occluder(self.rng, int(tall), int(wide), self.world.ground_heat)
-        return _Occluder(rgba, heat, self.target.feet[at] + (-wide / 2, 6 - tall))
+    def _occluder(self, index: int) -> _Occluder | None:
+        """Something still in the world, where the target will be at a drawn time.
+
+        Only where it leaves the first frames free; ``None`` where the target hardly moves.
+        """
+        feet, tall = self.target.feet, self.target.tall
+        for breadth in (self.rng.uniform(0.35, 0.8), 0.4, 0.25):
+            times = self._clear_of_the_start(breadth)
+            if len(times):
+                break
+        else:
+            return None
+        part = np.array_split(times, self.challenge.occluders)[index]
+        at = int(self.rng.choice(part if len(part) else times))
+        high, wide = tall[at] * self.rng.uniform(1.2, 1.6), tall[at] * breadth
+        rgba, heat = draw_occluder(self.rng, int(high), int(wide), self.world.ground_heat)
+        return _Occluder(rgba, heat, feet[at] + (-wide / 2, 6 - high))
+
+    def _clear_of_the_start(self, breadth: float) -> NDArray[np.intp]:
+        """The frames where an occluder of ``breadth`` target heights hides none of the first."""
+        feet, tall = self.target.feet, self.target.tall
+        apart = np.abs(feet[:, None] - feet[None, :CALM_FRAMES])  # (frames, calm frames, 2)
+        own = self.target.poses[0].hull
+        half = 0.55 * np.ptp(own[:, 0]) / np.ptp(own[:, 1]) * tall[0]
+        aside = apart[..., 0] > 0.5 * breadth * tall[:, None] + half
+        return np.flatnonzero((aside | (apart[..., 1] > 1.6 * tall[0])).all(1))
 
 
 def _look(

@@ -72,7 +72,10 @@ def region_box(line: str, where: str) -> Boxes:
 
 
 def _mask_box(text: str, where: str) -> Boxes:
-    left, top, width, height, *runs = (int(value) for value in parse_row(text, where))
+    numbers = [int(value) for value in parse_row(text, where)]
+    if len(numbers) < 5 or min(numbers[2:]) < 0:
+        raise ValueError(f"{where}: a mask is m, then x, y, width, height and run lengths")
+    left, top, width, height, *runs = numbers
     values = np.arange(len(runs)) % 2 == 1
     pixels = np.repeat(values, runs)
     if len(pixels) > width * height:
