@@ -93,18 +93,18 @@ def worst_frames(overlaps: NDArray[np.floating], count: int = 6) -> list[int]:
 
 
 def draw_failure(failure: Failure, count: int = 6) -> Image:
-    """One row of worst frames, (H, W, 3) RGB: a caption, the visible tiles, the thermal tiles."""
+    """One row of worst frames, (H, W, 3) RGB: the visible tiles above the thermal ones."""
     tiles = [_draw_frame(failure, index) for index in worst_frames(failure.overlaps, count)]
-    blank = np.zeros_like(tiles[0])
-    row = np.hstack(tiles + [blank] * (count - len(tiles)))
-    return np.vstack([_bar(failure.caption, row.shape[1]), row])
+    return np.hstack(tiles + [np.zeros_like(tiles[0])] * (count - len(tiles)))
 
 
 def failure_sheet(failures: list[Failure], count: int = 6) -> Image:
-    """All failures below one another; ``ValueError`` where there are none."""
+    """All failures below one another, with captions; ``ValueError`` where there are none."""
     if not failures:
         raise ValueError("no result with a ground truth to compare: there is nothing to show")
-    return np.vstack([draw_failure(failure, count) for failure in failures])
+    bars = [_bar(failure.caption, count * _TILE) for failure in failures]
+    rows = [draw_failure(failure, count) for failure in failures]
+    return np.vstack([part for pair in zip(bars, rows, strict=True) for part in pair])
 
 
 def failure_pictures(failures: list[Failure], count: int = 6) -> Mapping[str, bytes]:

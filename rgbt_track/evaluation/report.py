@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rgbt_track.boxfiles import write_text
@@ -62,7 +63,7 @@ def write_report(
     page = report_page(
         data.description.title or data.name,
         f"{title_of(data, entries)}. {ABOUT[data.rules.name]}",
-        tables,
+        [replace(tables[0], title="Overall"), *tables[1:]],
         drawn,
         notes=[f"{entry.name}: {note}" for entry in entries for note in entry.scores.notes],
         pictures=pictures,
