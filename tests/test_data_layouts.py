@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from data_trees import BOXES, SIZE, TREES, frames, image, mask, plain, table
 
 from rgbt_track.data import load_description, open_dataset
+from rgbt_track.data.check import check_dataset
 from rgbt_track.data.find import natural_key
 from rgbt_track.data.masks import boxes_from_masks
 from rgbt_track.data.vot_layout import region_box
@@ -207,3 +211,23 @@ def test_masks_alone_label_a_sequence(tmp_path):
     (tmp_path / "own.yaml").write_text("rgb: color\nmasks: mask\n")
     sequence = open_dataset(tmp_path / "own.yaml", tmp_path)[0]
     np.testing.assert_array_equal(sequence.boxes, np.floor(BOXES))
+
+
+@pytest.mark.data
+def test_the_real_material_opens_and_is_whole():
+    if "RGBT_TRACK_DATA" not in os.environ:
+        pytest.skip("RGBT_TRACK_DATA does not name the folder of the real material")
+    material = Path(os.environ["RGBT_TRACK_DATA"])
+    expected = {
+        ("plain", "rgbt"): (8, 1978, 1978),
+        ("plain_rgb", "rgb/tracking"): (26, 1522, 1522),
+        ("boxed_images", "rgb/boxed"): (2322, 2322, 2322),
+        ("pairs", "rgbt_pairs"): (373, 373, 102),
+    }
+    for (name, folder), counts in expected.items():
+        sequences = open_dataset(name, material / folder)
+        labelled = sum(int(each.labelled.sum()) for each in sequences)
+        assert (len(sequences), sum(map(len, sequences)), labelled) == counts
+        assert not [
+            each for each in check_dataset(name, material / folder, True) if each.kind == "error"
+        ]

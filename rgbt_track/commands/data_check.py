@@ -27,11 +27,12 @@ def data_check(
 
     Example: `rgbt-track data check gtot --root ~/data/GTOT`
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from rgbt_track.data.check import inspect_dataset
 
-    with Progress(transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("checking", total=None)
         report = inspect_dataset(
             dataset,

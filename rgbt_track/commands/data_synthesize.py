@@ -21,11 +21,12 @@ def data_synthesize(
 
     Example: `rgbt-track data synthesize scenes --count 4 --frames 60`
     """
+    from rich.console import Console
     from rich.progress import Progress
 
     from rgbt_track.data.synthetic import synthesize_sequences
 
-    with Progress(transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("drawing", total=count)
         folders = synthesize_sequences(
             out, count, frames, _parse_size(size), seed, lambda name: progress.advance(task)

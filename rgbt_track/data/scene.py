@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.data.actors import Actor, Occluder
 from rgbt_track.data.cameras import ThermalCamera, VisibleCamera
 from rgbt_track.data.challenges import CALM_FRAMES, CHALLENGES, Challenge, Schedule, wander
 from rgbt_track.data.scenery import draw_occluder, draw_scenery
-from rgbt_track.data.sprites import POSES, SPRITES, Pose, draw_sprite, recoloured
-from rgbt_track.data.stamp import Placement, lay_over, placed_box, shadow, stamp
+from rgbt_track.data.sprites import SPRITES, draw_sprite, recoloured
+from rgbt_track.data.stamp import lay_over, placed_box, shadow, stamp
 
 _MARGIN = 0.3
 _HEIGHTS = {"person": 0.3, "car": 0.2, "animal": 0.22, "soft_body": 0.2}
@@ -37,54 +38,6 @@ class SceneFrame(NamedTuple):
     box: NDArray[np.float64]
     attributes: tuple[str, ...]
     mask: NDArray[np.bool_]
-
-
-class _Actor:
-    """A figure and its way: ``feet`` (frames, 2) in world pixels, ``tall`` and ``contrast``."""
-
-    def __init__(
-        self,
-        poses: list[Pose],
-        feet: NDArray[np.floating],
-        tall: NDArray[np.floating],
-        contrast: NDArray[np.floating],
-    ) -> None:
-        self.poses, self.feet, self.tall, self.contrast = poses, feet, tall, contrast
-        self._level: float | None = None
-        moved = np.diff(feet, axis=0, prepend=feet[:1])
-        self._cycle = np.cumsum(np.hypot(*moved.T) / (0.8 * tall) + 0.01)
-        self._mirrored = self._facing(moved[:, 0])
-
-    def pose(self, index: int) -> Pose:
-        return self.poses[int(self._cycle[index] * POSES) % POSES]
-
-    def placement(self, index: int, offset: NDArray[np.floating]) -> Placement:
-        foot = self.feet[index] - offset
-        return Placement(foot, float(self.tall[index]), bool(self._mirrored[index]))
-
-    def level(self, tir: NDArray[np.uint8], box: NDArray[np.float64]) -> float:
-        """The temperature that its contrast refers to: that of where it is, followed slowly."""
-        x, y, w, h = box
-        patch = tir[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1]
-        here = float(patch.mean()) if patch.size else float(tir.mean())
-        self._level = here if self._level is None else 0.75 * self._level + 0.25 * here
-        return self._level
-
-    @staticmethod
-    def _facing(dx: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Left or right by the motion of the last frames; a slow figure does not turn."""
-        mirrored, turned = np.zeros(len(dx), bool), False
-        for index in range(len(dx)):
-            recent = dx[max(index - 4, 0) : index + 1].mean()
-            turned = turned if abs(recent) < 0.3 else bool(recent < 0)
-            mirrored[index] = turned
-        return mirrored
-
-
-class _Occluder(NamedTuple):
-    rgba: NDArray[np.uint8]
-    heat: NDArray[np.uint8]
-    place: NDArray[np.floating]
 
 
 def scene_frames(
@@ -161,7 +114,7 @@ class _Scene:
         return SceneFrame(rgb, tir, box, self._attributes(index, seen), mask)
 
     def _stamp(
-        self, actor: _Actor, index: int, rgb: NDArray[np.uint8], tir: NDArray[np.uint8]
+        self, actor: Actor, index: int, rgb: NDArray[np.uint8], tir: NDArray[np.uint8]
     ) -> NDArray[np.uint8]:
         place, pose = actor.placement(index, self.camera[index]), actor.pose(index)
         shadow(rgb, place, 0.35 * place.tall, float(self.schedule.light[index]))
@@ -185,7 +138,7 @@ class _Scene:
             found.append("scale_variation")
         return tuple(found)
 
-    def _target(self, kind: str) -> _Actor:
+    def _target(self, kind: str) -> Actor:
         width, height = self.size
         tall = height * _HEIGHTS[kind] * self.rng.uniform(0.75, 1.15) * self.schedule.zoom
         tall = np.clip(tall, 12, 0.6 * height)
@@ -194,9 +147,9 @@ class _Scene:
         high = np.maximum(np.array([width - aside, height - 4.0]), low + 1)
         feet = wander(self.rng, self.frames, 26 / self.challenge.pace, low, high)
         poses = draw_sprite(kind, self.rng, int(np.clip(1.15 * tall.max(), 32, 220)))
-        return _Actor(poses, feet + self.pan, tall, self.schedule.contrast)
+        return Actor(poses, feet + self.pan, tall, self.schedule.contrast)
 
-    def _other(self, index: int) -> _Actor:
+    def _other(self, index: int) -> Actor:
         """A distractor; a twin has the target's shape and either its colours or its warmth."""
         width, height = self.size
         low, high = np.array([-20.0, 0.45 * height]), np.array([width + 20.0, height - 4.0])
@@ -206,15 +159,15 @@ class _Scene:
             poses = draw_sprite(kind, self.rng, int(0.25 * height))
             tall = np.full(self.frames, height * self.rng.uniform(0.18, 0.28))
             warmth = np.full(self.frames, self.rng.uniform(-0.5, 0.9))
-            return _Actor(poses, feet, tall, warmth)
+            return Actor(poses, feet, tall, warmth)
         tall = self.target.tall * self.rng.uniform(0.92, 1.08)
         if index % 2 == 0:
-            return _Actor(self.target.poses, feet, tall, -0.5 * self.target.contrast)
+            return Actor(self.target.poses, feet, tall, -0.5 * self.target.contrast)
         gain = self.rng.uniform(0.4, 1.8, 3)
         poses = [recoloured(pose, gain) for pose in self.target.poses]
-        return _Actor(poses, feet, tall, self.target.contrast)
+        return Actor(poses, feet, tall, self.target.contrast)
 
-    def _occluder(self, index: int) -> _Occluder | None:
+    def _occluder(self, index: int) -> Occluder | None:
         """Something still in the world, where the target will be at a drawn time.
 
         Only where it leaves the first frames free; ``None`` where the target hardly moves.
@@ -230,7 +183,7 @@ class _Scene:
         at = int(self.rng.choice(part if len(part) else times))
         high, wide = tall[at] * self.rng.uniform(1.2, 1.6), tall[at] * breadth
         rgba, heat = draw_occluder(self.rng, int(high), int(wide), self.world.ground_heat)
-        return _Occluder(rgba, heat, feet[at] + (-wide / 2, 6 - high))
+        return Occluder(rgba, heat, feet[at] + (-wide / 2, 6 - high))
 
     def _clear_of_the_start(self, breadth: float) -> NDArray[np.intp]:
         """The frames where an occluder of ``breadth`` target heights hides none of the first."""

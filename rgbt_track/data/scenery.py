@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.data.canvas import Canvas
 from rgbt_track.data.textures import fractal_noise, smoothstep
 
 _GROUNDS = {"grass": (92, 112, 62), "asphalt": (104, 104, 108), "sand": (178, 158, 122)}
@@ -34,53 +35,9 @@ class Scenery:
     ground_heat: float
 
 
-class _Canvas:
-    """Two float images painted together; ``paint`` touches only the bounds of the shape."""
-
-    def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
-        self.rng, self.height, self.width = rng, height, width
-        self.rgb = np.zeros((height, width, 3), np.float32)
-        self.tir = np.zeros((height, width), np.float32)
-        self.fine = fractal_noise(rng, height, width, coarsest=5, finest=8) - 0.5
-        self.soft = fractal_noise(rng, height, width, coarsest=2, finest=6) - 0.5
-
-    def paint(
-        self,
-        points: NDArray[np.floating],
-        colour: NDArray[np.floating],
-        heat: float,
-        rough: float = 0.3,
-        soft: float = 12.0,
-    ) -> None:
-        corners = np.round(points).astype(np.int32)
-        low = np.clip(corners.min(0) - 1, 0, (self.width, self.height))
-        high = np.clip(corners.max(0) + 2, 0, (self.width, self.height))
-        if (high <= low).any():
-            return
-        mask = np.zeros(tuple((high - low)[::-1]), np.uint8)
-        cv2.fillPoly(mask, [corners - low.astype(np.int32)], 255, cv2.LINE_AA)
-        window = slice(low[1], high[1]), slice(low[0], high[0])
-        self.blend(window, np.float32(1 / 255) * mask, colour, heat, rough, soft)
-
-    def blend(
-        self,
-        window: tuple[slice, slice],
-        cover: NDArray[np.float32],
-        colour: NDArray[np.floating],
-        heat: float,
-        rough: float,
-        soft: float,
-    ) -> None:
-        texture = 1 + rough * self.fine[window] * 2
-        target = texture[..., None] * np.asarray(colour, np.float32)
-        self.rgb[window] += cover[..., None] * (target - self.rgb[window])
-        uneven = 2 * self.soft[window] + self.fine[window]
-        self.tir[window] += cover * (heat + soft * uneven - self.tir[window])
-
-
 def draw_scenery(rng: np.random.Generator, width: int, height: int) -> Scenery:
     """Paint a new world of ``width x height`` pixels."""
-    canvas = _Canvas(rng, height, width)
+    canvas = Canvas(rng, height, width)
     horizon = int(height * rng.uniform(0.26, 0.4))
     ground_heat = float(rng.uniform(80, 135))
     _sky(canvas, horizon)
@@ -104,7 +61,7 @@ def draw_occluder(
     rng: np.random.Generator, height: int, width: int, ground_heat: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A trunk, a bush or a post to pass behind: premultiplied RGBA (h, w, 4) and heat (h, w)."""
-    canvas = _Canvas(rng, height, width)
+    canvas = Canvas(rng, height, width)
     kind = rng.choice(["bush", "trunk", "wall"])
     heat = ground_heat + rng.uniform(-25, 15)
     mask = np.zeros((height, width), np.uint8)
@@ -126,7 +83,7 @@ def draw_occluder(
     return rgba.astype(np.uint8), (np.clip(canvas.tir, 0, 255) * cover).astype(np.uint8)
 
 
-def _sky(canvas: _Canvas, horizon: int) -> None:
+def _sky(canvas: Canvas, horizon: int) -> None:
     rng, rows = canvas.rng, np.linspace(0, 1, canvas.height, dtype=np.float32)[:, None]
     top, bottom = np.array([90, 135, 200.0]), np.array([195, 210, 222.0])
     grey = rng.uniform(0, 1)
@@ -137,7 +94,7 @@ def _sky(canvas: _Canvas, horizon: int) -> None:
     canvas.tir[:] = rng.uniform(8, 45) + 35 * fade[..., 0] + 18 * cloud[..., 0]
 
 
-def _ground(canvas: _Canvas, horizon: int, heat: float) -> None:
+def _ground(canvas: Canvas, horizon: int, heat: float) -> None:
     rng = canvas.rng
     first, second = rng.choice(list(_GROUNDS), 2, replace=False)
     light = rng.uniform(0.7, 1.1)
@@ -150,7 +107,7 @@ def _ground(canvas: _Canvas, horizon: int, heat: float) -> None:
     canvas.blend(below, cover, np.array(_GROUNDS[second]) * light, patch_heat, 0.45, 14)
 
 
-def _road(canvas: _Canvas, horizon: int, heat: float) -> None:
+def _road(canvas: Canvas, horizon: int, heat: float) -> None:
     rng, w, h = canvas.rng, canvas.width, canvas.height
     if rng.random() < 0.5:
         top = horizon + rng.uniform(0.1, 0.5) * (h - horizon)
@@ -174,7 +131,7 @@ def _road(canvas: _Canvas, horizon: int, heat: float) -> None:
         canvas.paint(dash, np.full(3, 205.0), warm - 4, 0.1, 4)
 
 
-def _building(canvas: _Canvas, horizon: int) -> None:
+def _building(canvas: Canvas, horizon: int) -> None:
     rng, w = canvas.rng, canvas.width
     left, wide = rng.uniform(-0.1, 0.95) * w, rng.uniform(0.12, 0.4) * w
     top, foot = horizon * rng.uniform(-0.1, 0.6), horizon + rng.uniform(0, 0.12) * canvas.height
@@ -194,7 +151,7 @@ def _building(canvas: _Canvas, horizon: int) -> None:
             canvas.paint(np.array(corners), glass * rng.uniform(0.7, 1.2), warm, 0.1, 3)
 
 
-def _tree(canvas: _Canvas, x: float, foot: float, scale: float) -> None:
+def _tree(canvas: Canvas, x: float, foot: float, scale: float) -> None:
     rng = canvas.rng
     tall = canvas.height * rng.uniform(0.25, 0.4) * scale
     trunk = tall * 0.06
@@ -216,7 +173,7 @@ def _tree(canvas: _Canvas, x: float, foot: float, scale: float) -> None:
         canvas.paint(ring, leaf * rng.uniform(0.65, 1.25), heat + rng.normal(0, 5), 0.7, 8)
 
 
-def _clutter(canvas: _Canvas, horizon: int, ground_heat: float) -> None:
+def _clutter(canvas: Canvas, horizon: int, ground_heat: float) -> None:
     """Bins, boxes, signs: small things of any colour, some of them warm."""
     rng = canvas.rng
     depth = rng.uniform(0.05, 0.9)
@@ -231,7 +188,7 @@ def _clutter(canvas: _Canvas, horizon: int, ground_heat: float) -> None:
     canvas.paint(np.array(lid), colour * 0.7, heat - 6, 0.2, 4)
 
 
-def _lamps(canvas: _Canvas, horizon: int) -> NDArray[np.uint8]:
+def _lamps(canvas: Canvas, horizon: int) -> NDArray[np.uint8]:
     rng = canvas.rng
     light = np.zeros((canvas.height, canvas.width), np.float32)
     for _ in range(int(rng.integers(1, 5))):
