@@ -29,10 +29,11 @@ def vot_evaluate(
     """
     from rgbt_track.resources import default_tracker
 
-    run_toolkit(workspace, tracker or [default_tracker()], force=force)
+    scores = run_toolkit(workspace, tracker or [default_tracker()], force=force)
+    print_beside_published(scores)
 
 
-def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False) -> None:
+def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False) -> list[Score]:
     """Evaluate, analyse and report with progress, then print the table and the report's path."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -52,6 +53,22 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
     labels = {name: tracker_label(workspace / "trackers.ini", name) for name in trackers}
     Console().print(score_table(scores, labels))
     typer.echo(f"report: {file}")
+    return list(scores)
+
+
+def print_beside_published(scores: Sequence[Score]) -> None:
+    """Print the measures among those published on VOT2020-RGBT, best EAO first."""
+    from rich.console import Console
+
+    from rgbt_track.evaluation.published import published_vot_rgbt2020
+    from rgbt_track.evaluation.tables import to_rich
+
+    own = {
+        f"{score.tracker} ({score.experiment})": (score.eao, score.accuracy, score.robustness)
+        for score in scores
+    }
+    typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences and stack.")
+    Console().print(to_rich(published_vot_rgbt2020(own)))
 
 
 def score_table(scores: Sequence[Score], labels: Mapping[str, str]) -> Table:
