@@ -32,7 +32,8 @@ def data_check(
 
     from rgbt_track.data.check import inspect_dataset
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("checking", total=None)
         report = inspect_dataset(
             dataset,

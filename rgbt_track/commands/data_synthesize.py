@@ -26,7 +26,8 @@ def data_synthesize(
 
     from rgbt_track.data.synthetic import synthesize_sequences
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("drawing", total=count)
         folders = synthesize_sequences(
             out, count, frames, _parse_size(size), seed, lambda name: progress.advance(task)
