@@ -191,8 +191,8 @@ def test_import_brings_torch_and_nothing_of_the_tracker() -> None:
         "import pkgutil, sys, importlib, torch\n"
         "before = set(sys.modules)\n"
         "import fusion_modules\n"
-        "for module in pkgutil.iter_modules(fusion_modules.__path__, 'fusion_modules.'):\n"
-        "    if not module.ispkg: importlib.import_module(module.name)\n"
+        "for module in pkgutil.walk_packages(fusion_modules.__path__, 'fusion_modules.'):\n"
+        "    importlib.import_module(module.name)\n"
         "tops = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(*sorted(tops - set(sys.stdlib_module_names) - {'torch'}))\n"
     )

@@ -1,0 +1,23 @@
+"""Whole image-fusion networks: one picture out of a visible and an infrared one.
+
+    net = LRRNet.from_official("their_file.model")
+    fused = net(visible, infrared)            # (B, 1, H, W) in [0, 1] each -> (B, 1, H, W)
+
+``IMAGE_NETWORKS`` lists the names; ``fuse_tiled`` takes pictures of any size; ``losses`` and
+``metrics`` have what the papers train with and print. Needs torch and nothing else.
+"""
+
+from __future__ import annotations
+
+from fusion_modules.image.base import ImageFusion, min_max, to_uint8
+from fusion_modules.image.lrrnet import LRRNet
+from fusion_modules.image.tiles import fuse_tiled, parts_tiled
+
+__all__ = [
+    "ImageFusion",
+    "LRRNet",
+    "fuse_tiled",
+    "min_max",
+    "parts_tiled",
+    "to_uint8",
+]
