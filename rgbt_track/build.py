@@ -36,6 +36,7 @@ from rgbt_track.models.state import (
     is_pysot_state,
     read_metadata,
     read_state,
+    without_parts,
 )
 from rgbt_track.resources import nearest
 
@@ -59,14 +60,17 @@ def build_network(model: ModelConfig, *, seed: int | None = None) -> RGBTNetwork
 def load_weights(network: RGBTNetwork, path: str | Path) -> None:
     """Load a weights file: our safetensors, or a checkpoint of ``torch.save``, or pysot's.
 
-    A pysot file (SiamRPN++) fills the fused branch's head with a copy of the shared one. Raises
+    A pysot file (SiamRPN++) fills the fused branch's head with a copy of the shared one. The
+    weights of a branch that ``network`` does not have are left out. Raises
     ``FileNotFoundError``, and ``ValueError`` for a damaged file or one of another network, naming
     the first keys that do not fit.
     """
     state = read_state(path)
     if is_pysot_state(state):
-        state = adopt_pysot_state(network, state)
-    fit_state(network, state, path)
+        state = adopt_pysot_state(network, state, path)
+    parts = ("rpn_head", "fusion", "fused_rpn_head")
+    off = [part for part in parts if getattr(network, part) is None]
+    fit_state(network, without_parts(state, off), path)
 
 
 def save_weights(
@@ -77,6 +81,8 @@ def save_weights(
     ``dtype`` (``torch.float16``, say) is what floating tensors are stored as; loading casts back.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}")
     state = {
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
         for key, value in network.state_dict().items()

@@ -1,8 +1,9 @@
 """A bank of fixed filters in the backbone's place: nothing in it is learned.
 
 Per cell: the gradient's strength in a few directions, normalised by its surroundings (the idea of
-HOG, Dalal and Triggs, CVPR 2005), brightness, and two opponent colours. Directions are rectified, not
-signed values, so that averaging two modalities of opposite contrast does not cancel them.
+HOG, Dalal and Triggs, CVPR 2005), brightness, and two opponent colours. Opposite directions have
+channels of their own instead of a sign, so that averaging two modalities of opposite contrast does
+not cancel their edges.
 
 Pixels are pooled into cells by a triangle of side 2 s - 1 at stride s without padding: cell i is
 centred on pixel s (i + 1) - 1, as in the learned backbones (for s = 8, on the very same grid).
@@ -28,9 +29,9 @@ class FilterBank(nn.Module):
         brightness, colour: weights of these channels beside the gradients'.
     """
 
-    weights: Tensor
     directions: Tensor
     triangle: Tensor
+    tints: Tensor
 
     def __init__(
         self,
@@ -49,8 +50,6 @@ class FilterBank(nn.Module):
         self._constant("directions", torch.stack([angles.cos(), angles.sin()], 1)[..., None, None])
         self._constant("triangle", torch.outer(rise, rise)[None, None] / stride**2)
         self._constant("tints", (tints * scale[:, None])[..., None, None])
-
-    tints: Tensor
 
     def _constant(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)

@@ -88,10 +88,10 @@ class MatchingHead(Head):
 def _peak_offset(logit: Tensor) -> Tensor:
     """Where the parabola through each cell and its left and right neighbour peaks, in cells.
 
-    Zero where a cell is no peak along its row; (B, 1, S, S), within 0.5.
+    (B, 1, S, S), within 0.5; zero where a cell is no peak of its row, and at the row's ends.
     """
-    padded = F.pad(logit, (1, 1, 0, 0), mode="replicate")
-    left, right = padded[..., :-2], padded[..., 2:]
-    curvature = left + right - 2 * logit
-    is_peak = (logit >= left) & (logit >= right) & (curvature < -1e-9)
-    return torch.where(is_peak, 0.5 * (left - right) / curvature.clamp_max(-1e-9), 0.0)
+    left, here, right = logit[..., :-2], logit[..., 1:-1], logit[..., 2:]
+    curvature = left + right - 2 * here
+    is_peak = (here >= left) & (here >= right) & (curvature < -1e-9)
+    offset = 0.5 * (left - right) / curvature.clamp_max(-1e-9)
+    return F.pad(torch.where(is_peak, offset, 0.0), (1, 1, 0, 0))

@@ -74,8 +74,10 @@ def load_pysot_checkpoint(
         fusion: name of the fusion; the configuration's own without it.
 
     Raises ``FileNotFoundError``, and ``ValueError`` naming the keys that are missing, unexpected
-    (a SiamMask checkpoint's mask head, for instance) or of another shape.
+    (SiamMask's, for instance) or of another shape.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no such weights file: {path}")
     if config is None:
         config = Config(name="siamrpn_r50_l234_dwxcorr", model=_started(ModelConfig()))
     elif not isinstance(config, Config):

@@ -6,8 +6,6 @@ A stranger's file is never unpickled: ``.safetensors`` holds no code, anything e
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -84,14 +82,20 @@ def is_pysot_state(keys: Iterable[str]) -> bool:
     return not own and any(key.startswith("rpn_head.rpn") for key in keys)
 
 
-def adopt_pysot_state(network: nn.Module, state: Mapping[str, Tensor]) -> State:
+def adopt_pysot_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> State:
     """A pysot state dict completed for an RGB-T network.
 
     The fused branch's head becomes a copy of the shared head, and the fusion keeps what the
     network has: built with ``start: mean``, the fused branch then answers for the mean of both
     modalities. Averages without learned weights (pysot's ``weighted: false``) become equal
-    weights. SiamMask's keys are left as they are, for ``fit_state`` to refuse.
+    weights. Raises ``ValueError`` for SiamMask's weights, whose head this network does not have.
     """
+    masks = [key for key in state if key.startswith(("mask_head.", "refine_head."))]
+    if masks:
+        raise ValueError(
+            f"{where}: SiamMask's weights ({_listed(masks)}) cannot be used; "
+            "give a checkpoint of siamrpn_r50_l234_dwxcorr"
+        )
     adopted = dict(state)
     own = network.state_dict()
     for name in ("rpn_head.cls_weight", "rpn_head.loc_weight"):
@@ -104,9 +108,13 @@ def adopt_pysot_state(network: nn.Module, state: Mapping[str, Tensor]) -> State:
                 adopted[key] = adopted[source]
         elif key.startswith("fusion."):
             adopted[key] = own[key]
-    if getattr(network, "rpn_head", None) is None:
-        adopted = {k: v for k, v in adopted.items() if not k.startswith("rpn_head.")}
     return adopted
+
+
+def without_parts(state: Mapping[str, Tensor], off: Iterable[str]) -> State:
+    """The state dict less the keys of whole parts, such as the head of a branch that is off."""
+    beginnings = tuple(f"{part}." for part in off)
+    return {key: value for key, value in state.items() if not key.startswith(beginnings)}
 
 
 def _read_safetensors(path: Path, tensors: bool = True) -> tuple[State, dict[str, str]]:
@@ -121,7 +129,9 @@ def _read_safetensors(path: Path, tensors: bool = True) -> tuple[State, dict[str
 def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # arbitrary bytes make the unpickler raise nearly anything
         reason = str(error).strip().split("\n")[0][:100]
         raise ValueError(f"{path}: damaged, or holds more than weights: {reason}") from None
 
