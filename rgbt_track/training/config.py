@@ -97,13 +97,17 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class TargetConfig:
-    """Which anchors are taught what: pysot's thresholds of overlap and numbers of anchors."""
+    """Which anchors are taught what: pysot's thresholds of overlap and numbers of anchors.
+
+    ``best_is_positive`` takes the best anchor where none overlaps enough, as Faster R-CNN does.
+    """
 
     positive_iou: float = 0.6
     negative_iou: float = 0.3
     positives: int = 16
     total: int = 64
     negative_pair_anchors: int = 16
+    best_is_positive: bool = False
 
 
 @dataclass(frozen=True)

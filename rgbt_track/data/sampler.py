@@ -1,0 +1,106 @@
+"""Which frames form a training pair: drawn from (seed, epoch, index) alone.
+
+SiamRPN++'s sampling: a template and a search frame of one target at most ``frame_range`` frames
+apart, and a share of negatives, whose search crop is around another target. Because a draw depends
+on nothing but three numbers, it is the same in every worker, on every rank and after a resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Series
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.data.tracks import Track, TrackStore
+from rgbt_track.training.config import SourceConfig
+
+_TRIES = 16
+
+
+@dataclass(frozen=True)
+class CropAddress:
+    """One stored crop: number of the source, of its track, and the position in the track."""
+
+    source: int
+    track: int
+    position: int
+
+
+@dataclass(frozen=True)
+class PairDraw:
+    """Template and search crop; a negative pair shows two targets."""
+
+    template: CropAddress
+    search: CropAddress
+    negative: bool
+
+
+def pair_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The generator of all that is random about one pair."""
+    return np.random.default_rng([seed, epoch, index])
+
+
+class PairSampler:
+    """Draws pairs from several stores by their weights.
+
+    Within a source every track counts by the square root of its length: long sequences have more
+    to teach, but their frames are alike.
+    """
+
+    def __init__(
+        self, stores: Series[TrackStore], sources: Series[SourceConfig], negative: float = 0.2
+    ):
+        self.stores = list(stores)
+        self.sources = list(sources)
+        self.negative = negative
+        self._of_sources = _shares([source.weight for source in sources])
+        self._of_tracks = [
+            _shares([len(track) ** 0.5 for track in store.tracks]) for store in self.stores
+        ]
+
+    def draw(self, rng: np.random.Generator) -> PairDraw:
+        """One pair."""
+        source, track = self._track(rng)
+        about = self.stores[source].tracks[track]
+        template = int(rng.integers(len(about)))
+        address = CropAddress(source, track, template)
+        if rng.random() < self.negative:
+            other = self._other(rng, source, about)
+            if other is not None:
+                return PairDraw(address, other, True)
+        search = self._near(rng, about, template, self.sources[source].frame_range)
+        return PairDraw(address, CropAddress(source, track, search), False)
+
+    def _track(self, rng: np.random.Generator) -> tuple[int, int]:
+        source = int(np.searchsorted(self._of_sources, rng.random(), side="right"))
+        track = int(np.searchsorted(self._of_tracks[source], rng.random(), side="right"))
+        return source, track
+
+    def _other(self, rng: np.random.Generator, source: int, about: Track) -> CropAddress | None:
+        """A crop that surely does not show the target; ``None`` when there is no other."""
+        for _ in range(_TRIES):
+            other, track = self._track(rng)
+            found = self.stores[other].tracks[track]
+            same_scene = other == source and (
+                self.sources[source].one_video or found.group == about.group
+            )
+            if not same_scene:
+                return CropAddress(other, track, int(rng.integers(len(found))))
+        return None
+
+    @staticmethod
+    def _near(rng: np.random.Generator, track: Track, template: int, frame_range: int) -> int:
+        frame = track.frames[template]
+        low = int(np.searchsorted(track.frames, frame - frame_range, side="left"))
+        high = int(np.searchsorted(track.frames, frame + frame_range, side="right"))
+        return int(rng.integers(low, high))
+
+
+def _shares(weights: Series[float]) -> NDArray[np.float64]:
+    """Upper ends of the intervals of [0, 1) that the weights take."""
+    ends = np.cumsum(np.asarray(weights, float))
+    ends /= ends[-1]
+    ends[-1] = np.inf
+    return ends

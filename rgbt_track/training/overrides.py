@@ -1,0 +1,43 @@
+"""An experiment with settings changed on the command line: ``training.batch=8 model.fusion=mean``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rgbt_track.config import Config, from_mapping, read_yaml
+from rgbt_track.resources import find_yaml
+
+
+def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
+    """Read an experiment and apply ``key.key=value`` settings, whose values are YAML.
+
+    Raises ``ValueError`` for a setting of another form, and for a key or value that no experiment
+    has, naming it.
+    """
+    path = find_yaml(name, "experiments")
+    values: dict[str, Any] = {"name": path.stem, **read_yaml(path)}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ValueError(f"{setting!r} is no setting; expected key.key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(
+                f"{setting!r}: not a YAML value: {' '.join(str(error).split())}"
+            ) from None
+        _set(values, key.split("."), value, setting)
+    return from_mapping(Config, values, str(path))
+
+
+def _set(values: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:
+    for key in keys[:-1]:
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"{setting!r}: {key} is not a section with settings of its own")
+        values = inner
+    values[keys[-1]] = value

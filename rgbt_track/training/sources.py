@@ -1,0 +1,85 @@
+"""From the ``sources:`` of an experiment to stores, and from ``validation:`` to sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Series
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rgbt_track.data import open_dataset
+from rgbt_track.data.lmdb_store import LmdbStore
+from rgbt_track.data.loose import LooseStore
+from rgbt_track.data.sampler import PairSampler
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.data.tracks import TrackStore
+from rgbt_track.training.config import SourceConfig, TrainingConfig
+
+
+def open_sampler(config: TrainingConfig) -> PairSampler:
+    """Open every training source; ``ValueError`` or ``FileNotFoundError`` in one line."""
+    if not config.sources:
+        raise ValueError("training.sources is empty: name at least one data set to train on")
+    stores = [open_store(source, config) for source in config.sources]
+    return PairSampler(stores, config.sources, config.negative)
+
+
+def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
+    """The store of one source, with only the tracks it chooses."""
+    root = Path(config.root).expanduser()
+    store: LmdbStore | LooseStore
+    if source.lmdb is not None:
+        store = LmdbStore(root / source.lmdb)
+        if store.geometry.context != config.store.context:
+            raise ValueError(
+                f"{store.path}: packed with context {store.geometry.context}, training uses "
+                f"{config.store.context}"
+            )
+        return Selection(store, source)
+    sequences = open_sequences(source, config)
+    return LooseStore(sequences, config.store)
+
+
+def open_sequences(source: SourceConfig, config: TrainingConfig) -> list[Sequence]:
+    """The sequences of a source that is a data set on disk."""
+    if source.dataset is None:
+        raise ValueError(f"{source.label}: validation needs whole frames: give dataset and folder")
+    folder = Path(config.root).expanduser() / source.folder
+    sequences = open_dataset(source.dataset, folder, source.split)
+    return [sequences[i] for i in chosen([item.name for item in sequences], source)]
+
+
+class Selection:
+    """The tracks of a store that a source chooses."""
+
+    def __init__(self, store: LmdbStore, source: SourceConfig):
+        self._store = store
+        self._numbers = chosen([track.name for track in store.tracks], source)
+        self.geometry = store.geometry
+        self.tracks = [store.tracks[number] for number in self._numbers]
+
+    def read(self, track: int, position: int):  # type: ignore[no-untyped-def]
+        return self._store.read(self._numbers[track], position)
+
+
+def chosen(names: Series[str], source: SourceConfig) -> list[int]:
+    """Positions of the names that a source takes; ``ValueError`` for a pattern without a match."""
+    for pattern in (*source.sequences, *source.exclude):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(
+                f"{source.label}: no sequence fits {pattern!r}; there are {', '.join(names[:8])}"
+                + (", ..." if len(names) > 8 else "")
+            )
+    found = [
+        position
+        for position, name in enumerate(names)
+        if (not source.sequences or _fits(name, source.sequences))
+        and not _fits(name, source.exclude)
+    ]
+    if not found:
+        raise ValueError(f"{source.label}: no sequence is left after sequences and exclude")
+    return found
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
