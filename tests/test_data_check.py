@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from data_trees import BOXES, TREES, gtot, image, plain, rgbt234, table, vtuav
@@ -74,10 +75,20 @@ def test_every_broken_sequence_is_reported_not_only_the_first(tmp_path):
     assert found[1].startswith(f"{tmp_path / 'b'}: 3 images in color but 2 in ir")
 
 
+def test_a_gap_in_the_numbering_is_a_note(tmp_path):
+    folder = plain(tmp_path, count=8)
+    for kind, suffix, lost in (("color", "jpg", 5), ("ir", "png", 2)):
+        (folder / kind / f"{lost:08d}.{suffix}").unlink()
+    table(folder / "groundtruth.txt", np.resize(BOXES, (7, 4)))
+    found = notes("plain", tmp_path)
+    assert [line.split(": ")[0] for line in found] == [
+        str(folder / "color" / "00000006.jpg"),
+        str(folder / "ir" / "00000003.png"),
+    ]
+
+
 def test_sizes(tmp_path):
     folder = plain(tmp_path)
-    import cv2
-
     for path in (folder / "ir").iterdir():
         cv2.imwrite(str(path), np.full((12, 16), 7, np.uint8))
     found = notes("plain", tmp_path)

@@ -136,6 +136,12 @@ def test_stills_without_counterpart_or_label(tmp_path):
     refused(ValueError, "vt821", tmp_path, "1 images lack their counterpart", "'10'")
 
 
+def test_two_stills_of_one_name(tmp_path):
+    saliency(tmp_path)
+    image(tmp_path / "T" / "9.bmp", 3)
+    refused(ValueError, "vt821", tmp_path, "a second image of this name beside")
+
+
 def test_faults_of_object_labels(tmp_path):
     boxed_images(tmp_path / "a")
     for text in ("[1, 2]", "{", '{"a.jpg": [[1, 2, 3]]}', '{"a.jpg": 3}'):

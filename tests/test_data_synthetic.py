@@ -71,6 +71,13 @@ def test_what_is_half_outside_gets_the_box_of_its_visible_half():
     assert placed_box(pose, outside, 100, 100)[2] == 0
 
 
+@pytest.mark.parametrize("challenge", CHALLENGES)
+def test_the_smallest_image_and_the_shortest_sequence(challenge):
+    (frame,) = scene(challenge, frames=1, size=(64, 64))
+    assert frame.mask.any() and frame.attributes == ()
+    assert len(scene(challenge, frames=3, size=(64, 64))) == 3
+
+
 def test_equal_seeds_give_equal_frames_and_others_do_not():
     one, same, other = (scene("mixed", seed, frames=8) for seed in (1, 1, 2))
     for a, b in zip(one, same, strict=True):

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from rgbt_track.data.box_check import box_remarks
 from rgbt_track.data.description import DatasetDescription, load_description
 from rgbt_track.data.find import Item, find_items, split_items
-from rgbt_track.data.image_check import ImageFacts, look_at_image
+from rgbt_track.data.image_check import ImageFacts, look_at_image, numbering_gap
 from rgbt_track.data.layouts import read_item
 from rgbt_track.data.sequence import Sequence
 
@@ -131,6 +131,9 @@ def _sequence_findings(
 ) -> Iterator[Finding]:
     sequence, sizes = read.sequence, []
     for files in (sequence.rgb, sequence.tir, sequence.masks):
+        gap = numbering_gap(files or ())
+        if gap:
+            yield Finding("note", str(gap), "frame numbers jump here; are files missing before it?")
         seen = [facts[path] for path in files or () if path in facts]
         yield from (Finding("error", str(bad.path), bad.fault) for bad in seen if bad.fault)
         whole = [good for good in seen if not good.fault]

@@ -1,8 +1,10 @@
-"""Whether an image file is whole: decodable, not cut short, and not empty of content."""
+"""Whether image files are whole: decodable, not cut short, not empty, none missing between."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -41,6 +43,17 @@ def look_at_image(path: Path) -> ImageFacts:
     if image is None:
         return ImageFacts(path, f"not a readable image ({len(data)} bytes)")
     return ImageFacts(path, "", (image.shape[1], image.shape[0]), is_blank(image))
+
+
+def numbering_gap(files: tuple[Path, ...]) -> Path | None:
+    """The first file whose number does not follow from the others' usual step; ``None``: none."""
+    numbers = [re.findall(r"\d+", path.stem) for path in files]
+    if len(files) < 3 or not all(numbers):
+        return None
+    values = [int(found[-1]) for found in numbers]
+    steps = [after - before for before, after in pairwise(values)]
+    usual = sorted(steps)[len(steps) // 2]
+    return next((files[at + 1] for at, step in enumerate(steps) if step != usual), None)
 
 
 def _is_cut_short(data: bytes) -> bool:

@@ -76,7 +76,12 @@ def read_object_rows(path: Path) -> NDArray[np.float64]:
 def _by_stem(folder: Path, name: str | None) -> Stems | None:
     if name is None:
         return None
-    return {path.stem: path for path in list_images(folder / name)}
+    files: Stems = {}
+    for path in list_images(folder / name):
+        if path.stem in files:
+            raise ValueError(f"{path}: a second image of this name beside {files[path.stem].name}")
+        files[path.stem] = path
+    return files
 
 
 def _masks(description: DatasetDescription, folder: Path) -> Stems:

@@ -6,7 +6,6 @@ Each sequence has one challenge and carries its name. The same seed gives the sa
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +64,7 @@ def synthesize_sequences(
 
 
 def _write_sequence(folder: Path, settings: dict[str, Any], challenge: str) -> None:
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         for sub in ("color", "ir"):
