@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -320,6 +324,54 @@ def test_failures_makes_a_picture(root, results, tmp_path):
     assert "AO 0.7" in text
     assert cv2.imread(str(out)).shape == (2 * 444, 600, 3)
     refused("holds 2 trackers: near, perfect; give one", *arguments, results)
+
+
+def test_robustness_by_force_runs_again(root, tmp_path):
+    arguments = ["robustness", "plain", "--root", root, "--tracker", f"{__name__}:staying"]
+    arguments += ["--results", tmp_path, "--kind", "offset", "--severity", "4", "--no-plots"]
+    run(*arguments)
+    assert "6 of 6 sequences are done already" in run(*arguments).stdout
+    assert "done already" not in run(*arguments, "--force").stdout
+    refused("other settings", *arguments, "--seed", 1)
+
+
+# --- what needs what
+
+
+def test_plots_without_matplotlib_name_the_remedy(root, results, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ("score", "plain", "--root", root, "--results", results, "--out", tmp_path / "r")
+    result = run(*arguments, code=1)
+    assert isinstance(result.exception, ModuleNotFoundError)
+    assert "pip install 'rgbt-track[plots]'" in str(result.exception)
+    run(*arguments, "--no-plots")
+    assert "data:image" not in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_scoring_imports_neither_torch_nor_matplotlib():
+    code = (
+        "import sys, rgbt_track.evaluation, rgbt_track.evaluation.report, "
+        "rgbt_track.evaluation.runner; "
+        "print([name for name in ('torch', 'matplotlib', 'vot') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.data
+def test_the_whole_path_on_real_footage(tmp_path):
+    material = os.environ.get("RGBT_TRACK_DATA")
+    if not material:
+        pytest.skip("RGBT_TRACK_DATA does not name the folder of real material")
+    footage = Path(material) / "rgbt"
+    arguments = ["evaluate", "plain", "--root", footage, "--tracker", "matching"]
+    arguments += ["--results", tmp_path, "--sequence", "tno_duine", "--sequence", "tno_tree"]
+    run(*arguments)
+    report = tmp_path / "matching" / "report"
+    scores = json.loads((report / "scores.json").read_text())["trackers"]["matching"]
+    assert scores["frames"] == 22 + 17 - 2
+    assert scores["overall"]["AO"] > 0.3
+    assert (report / "report.html").read_text().count("data:image/jpeg") == 2
 
 
 # --- tables

@@ -155,6 +155,13 @@ def test_processes_give_the_same_files(tmp_path, plain):
         run_jobs(TrackerSource(f"{__name__}:failing"), three, workers=2)
 
 
+def test_a_tracker_that_cannot_be_made_is_reported_in_one_line(tmp_path):
+    jobs = [Job(Clip(name), tmp_path / f"{name}.txt") for name in "ab"]
+    with pytest.raises(ValueError, match=r"2 of 2 sequences failed.*: no tracker") as caught:
+        run_jobs(TrackerSource("nowhere:tracker"), jobs, workers=2)
+    assert "\n" not in str(caught.value)
+
+
 # --- which tracker
 
 
@@ -171,14 +178,16 @@ def test_a_dotted_path_must_lead_somewhere():
 def test_a_folder_belongs_to_one_tracker(tmp_path):
     trackers.claim_folder(tmp_path, {"tracker": "A"})
     trackers.claim_folder(tmp_path, {"tracker": "A"})
+    (tmp_path / "offset" / "4").mkdir(parents=True)
     for name in ("walk.txt", "walk_time.txt", "notes.txt"):
         (tmp_path / name).write_text("1,2,3,4\n")
+        (tmp_path / "offset" / "4" / name).write_text("1,2,3,4\n")
     with pytest.raises(ValueError, match="other settings or weights"):
         trackers.claim_folder(tmp_path, {"tracker": "B"})
     assert (tmp_path / "walk.txt").exists()
     trackers.claim_folder(tmp_path, {"tracker": "B"}, force=True)
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == ["notes.txt", trackers.STAMP]
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["notes.txt", "notes.txt", trackers.STAMP]
     assert json.loads((tmp_path / trackers.STAMP).read_text()) == {"tracker": "B"}
 
 
@@ -187,6 +196,14 @@ def test_the_stamp_of_a_shipped_tracker_holds_its_settings():
     assert stamp["tracker"] == "lrrtrack_r50"
     assert stamp["tracking"]["search_size"] == 255
     json.dumps(stamp)
+
+
+def test_an_untrained_network_is_told_from_a_tracker_that_needs_no_training():
+    network = {"model": {"head": "rpn"}, "weights_sha256": None}
+    assert trackers.untrained(network)
+    assert not trackers.untrained({**network, "weights_sha256": "ab12"})
+    assert not trackers.untrained({**network, "model": {"head": "matching"}})
+    assert not trackers.untrained({"tracker": "somebody:else"})
 
 
 # --- disturbances

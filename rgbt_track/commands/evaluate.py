@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -44,7 +44,7 @@ def evaluate(
     from rgbt_track.evaluation.plots import require_matplotlib
     from rgbt_track.evaluation.report import write_report
     from rgbt_track.evaluation.runner import Job, TrackerSource
-    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, short_name
+    from rgbt_track.evaluation.trackers import short_name
     from rgbt_track.evaluation.truth import open_evaluation_set
     from rgbt_track.resources import default_tracker
 
@@ -55,7 +55,7 @@ def evaluate(
     source = TrackerSource(name, str(weights) if weights else None)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
-    claim_folder(folder, describe_tracker(name, source.weights), force=force)
+    claim_tracker(folder, source, force=force)
     jobs = [
         Job(item, folder / f"{item.name}.txt", data.first_pixel) for item in data.sequences.values()
     ]
@@ -65,6 +65,18 @@ def evaluate(
     page = write_report(folder / "report", data, entries, plots=plots, pictures=pictures)
     print_scores(data, entries)
     typer.echo(f"boxes in {folder}, report in {page}")
+
+
+def claim_tracker(folder: Path, source: TrackerSource, *, force: bool, **more: Any) -> None:
+    """Make the results folder the tracker's own, and warn about one without trained weights."""
+    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, untrained
+
+    stamp = describe_tracker(source.name, source.weights)
+    if untrained(stamp):
+        typer.echo(
+            f"warning: {source.name} has no trained weights: its boxes mean nothing", err=True
+        )
+    claim_folder(folder, {**stamp, **more}, force=force)
 
 
 def run_with_progress(
@@ -89,7 +101,7 @@ def run_with_progress(
         run_jobs(
             source,
             waiting,
-            workers=workers,
+            workers=max(workers, len(devices)),
             devices=devices,
             advance=lambda frames: progress.update(task, advance=frames),
         )

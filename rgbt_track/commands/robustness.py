@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from rgbt_track.commands.evaluate import run_with_progress
+from rgbt_track.commands.evaluate import claim_tracker, run_with_progress
 from rgbt_track.commands.score import SPLIT_HELP
 
 _KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
@@ -46,7 +46,7 @@ def robustness(
     from rgbt_track.evaluation.plots import require_matplotlib
     from rgbt_track.evaluation.runner import TrackerSource
     from rgbt_track.evaluation.tables import to_rich
-    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, short_name
+    from rgbt_track.evaluation.trackers import short_name
     from rgbt_track.evaluation.truth import open_evaluation_set
     from rgbt_track.resources import default_tracker
 
@@ -61,8 +61,7 @@ def robustness(
     for name in tracker or [default_tracker()]:
         own = folder / short_name(name)
         source = TrackerSource(name, str(weights) if weights else None)
-        stamp = {**describe_tracker(name, source.weights), "seed": seed}
-        claim_folder(own, stamp, force=force)
+        claim_tracker(own, source, force=force, seed=seed)
         for plan in plans:
             jobs = protocol.plan_jobs(data, plan, own, seed)
             run_with_progress(source, jobs, workers, device, f"{short_name(name)} {plan.kind}")

@@ -32,7 +32,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "plots need matplotlib: pip install 'rgbt-track[eval]', or go without by --no-plots"
+            "plots need matplotlib: pip install 'rgbt-track[plots]', or go without by --no-plots"
         ) from None
 
 

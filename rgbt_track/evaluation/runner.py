@@ -29,7 +29,7 @@ Advance = Callable[[int], None]
 _POLL_SECONDS = 0.2
 _DECIMALS = 4
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_process: dict[str, Any] = {}  # what a worker process holds: its tracker and the frame counter
+_process: dict[str, Any] = {}  # what a worker process holds: its tracker, the frame counter
 
 
 class Footage(Protocol):
@@ -204,13 +204,15 @@ def _start_process(source: TrackerSource, turns: Any, threads: int, counter: Any
     for variable in _THREAD_VARIABLES:  # read by the libraries that the tracker is about to load
         os.environ[variable] = str(threads)
     cv2.setNumThreads(threads)
-    tracker = source.load(turns.get())
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-    _process.update(tracker=tracker, counter=counter)
+    _process.update(source=source, device=turns.get(), threads=threads, counter=counter)
 
 
 def _run_in_process(job: Job) -> None:
+    # The tracker is made in the first job, where what goes wrong with it can be reported.
+    if "tracker" not in _process:
+        _process["tracker"] = _process["source"].load(_process["device"])
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(_process["threads"])
     counter = _process["counter"]
 
     def advance(frames: int) -> None:

@@ -83,7 +83,7 @@ def score_results(
     """Score a tracker's boxes by a benchmark's rules; the numbers of its tables, in [0, 1].
 
     Args:
-        benchmark: gtot, rgbt210, rgbt234, lasher or vtuav.
+        benchmark: gtot, rgbt210, rgbt234, lasher or vtuav, in any case.
         results: sequence -> boxes (N, 4) as x, y, w, h, or (N, 8) as four corners.
         groundtruth: sequence -> (N, 4), or {"visible": (N, 4), "infrared": (N, 4)} where the
             benchmark has both, in its own format: corners x1, y1, x2, y2 for GTOT, x, y, w, h for
@@ -100,10 +100,11 @@ def score_results(
 
     Warns what had to be done to results (cut, repaired) and about results without ground truth.
     """
-    if benchmark not in BENCHMARKS:
-        hint = nearest(str(benchmark), BENCHMARKS)
+    name = str(benchmark).lower()
+    if name not in BENCHMARKS:
+        hint = nearest(name, BENCHMARKS)
         raise ValueError(f"unknown benchmark {benchmark!r}{hint}; valid: {', '.join(BENCHMARKS)}")
-    scores = score_tracker(find_rules(benchmark, rules), results, groundtruth)
+    scores = score_tracker(find_rules(name, rules), results, groundtruth)
     for note in scores.notes:
         warnings.warn(note, stacklevel=2)
     return scores.overall

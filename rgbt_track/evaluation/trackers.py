@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,11 @@ def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> 
     does, and ``ValueError`` for a dotted path that leads nowhere.
     """
     if not is_dotted(name):
-        from rgbt_track import load_tracker
+        from rgbt_track.loading import UntrainedWarning, load_tracker
 
-        return load_tracker(name, device=device, weights=weights)
+        with warnings.catch_warnings():  # said once, by untrained(), and not by every process
+            warnings.simplefilter("ignore", UntrainedWarning)
+            return load_tracker(name, device=device, weights=weights)
     if weights is not None:
         raise ValueError(f"weights cannot be given to {name}: its factory knows its own")
     module, _, attribute = name.partition(":")
@@ -68,6 +71,12 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
     return {"tracker": config.name, **settings, "weights_sha256": digest}
 
 
+def untrained(stamp: dict[str, Any]) -> bool:
+    """Whether a described tracker is a network without trained weights: its boxes mean nothing."""
+    needs_weights = stamp.get("model", {}).get("head") not in (None, "matching")
+    return needs_weights and stamp["weights_sha256"] is None
+
+
 def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) -> None:
     """Write the stamp into a results folder, or check the one that is there.
 
@@ -83,7 +92,7 @@ def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) ->
             "give another --results or --label"
         )
     if force:
-        for times in folder.glob("*_time.txt"):
+        for times in folder.rglob("*_time.txt"):
             times.with_name(f"{times.stem.removesuffix('_time')}.txt").unlink(missing_ok=True)
             times.unlink()
     write_text(path, text)
