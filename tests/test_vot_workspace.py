@@ -280,6 +280,7 @@ def test_the_toolkit_reads_the_registry(make_sequence, tmp_path):
     assert registry["matching"].describe()["env"] == {
         "RGBT_TRACKER": "matching",
         "RGBT_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
     }
 
 

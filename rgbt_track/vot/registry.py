@@ -54,6 +54,8 @@ def tracker_section(
         "timeout": "120",
         "env_RGBT_TRACKER": _escape(Path(tracker).resolve() if is_file else tracker),
     }
+    if not learned:  # so little work a frame that a second thread only costs
+        section["env_OMP_NUM_THREADS"] = "1"
     if weights is not None:
         section["env_RGBT_WEIGHTS"] = _escape(Path(weights).resolve())
     if device is not None:
