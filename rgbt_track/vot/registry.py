@@ -42,9 +42,8 @@ def tracker_section(
     config = read_config(tracker)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
-    untrained = (
-        weights is None and own_weights(config, tracker) is None and config.model.head != "matching"
-    )
+    learned = config.model.head != "matching"
+    untrained = learned and weights is None and own_weights(config, tracker) is None
     is_file = Path(tracker).suffix in (".yaml", ".yml")
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)
     section = {
