@@ -56,7 +56,21 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """The tracking loop. Defaults are DFAT's; see each rule's own docstring for its source."""
+    """The tracking loop.
+
+    Args:
+        template_size, search_size: sides of the two crops in pixels.
+        context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
+        penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
+            of the cosine window in the score, and rate at which the size follows; DFAT's values.
+        decision: how the branches are joined, see ``decision.py``.
+        thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
+        template_update_every: frames between template updates, 0 for none; DFAT's is 15.
+        template_update_rate: share of the present appearance in an updated template, in [0, 1].
+        template_update_score: no update below this score, in [0, 1].
+        smallest_side: least width and height of a box in image pixels.
+        pysot_exact: pysot's rounding of crop and box, half-pixel drift included, for comparisons.
+    """
 
     template_size: int = 127
     search_size: int = 255
@@ -71,6 +85,19 @@ class TrackingConfig:
     template_update_score: float = 0.8
     smallest_side: float = 2.0
     pysot_exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.template_size < self.search_size:
+            raise ValueError(
+                f"template_size {self.template_size} and search_size {self.search_size} must be "
+                "at least 16, the search larger than the template"
+            )
+        for name in ("window_influence", "template_update_rate", "template_update_score"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
+        for name in ("context", "penalty_k", "size_lr", "template_update_every", "smallest_side"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("tracking: {window_influense: 0.4}", "tracking: unknown key 'window_influense', did you mean 'window_influence'?"),
+        ("tracking: {window_influence: 1.4}", "tracking: window_influence is 1.4; expected 0 to 1"),
+        ("tracking: {search_size: 100}", "the search larger than the template"),
+        ("tracking: {size_lr: -1}", "size_lr is -1.0; it cannot be negative"),
         ("modell: {}", "unknown key 'modell', did you mean 'model'?"),
         ("tracking: {size_lr: fast}", "size_lr is 'fast'; expected float"),
         ("tracking: {search_size: 255.5}", "search_size is 255.5; expected int"),
