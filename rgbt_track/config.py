@@ -152,7 +152,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     }
     try:
         return cls(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from None
 
 
