@@ -104,7 +104,11 @@ def read_weights_config(path: str | Path) -> Config:
     metadata = read_metadata(path)
     if "config" not in metadata:
         raise ValueError(f"{path}: carries no configuration; was it written by rgbt-track?")
-    return from_mapping(Config, json.loads(metadata["config"]), str(path))
+    try:
+        values = json.loads(metadata["config"])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: its configuration is damaged: {error}") from None
+    return from_mapping(Config, values, str(path))
 
 
 @contextlib.contextmanager

@@ -89,6 +89,8 @@ def test_the_resnet_configuration_builds() -> None:
     [
         ({"backbone": "resnet5"}, "unknown backbone 'resnet5', did you mean 'resnet50'.*lite"),
         ({"backbone_args": {"width": 3}}, "backbone_args of 'lite'.*width"),
+        ({"backbone_args": {"widths": [4, 8]}}, "expected three widths"),
+        ({"backbone_args": {"blocks": []}}, "a number of blocks for each level"),
         ({"fusion": "lrr"}, "unknown fusion 'lrr'.*llrr_light"),
         ({"fusion_args": {"strat": "mean"}}, "strat"),
         ({"branches": ("rgb", "thermal")}, "unknown branch 'thermal'.*rgb, tir, fused"),
@@ -249,6 +251,9 @@ def test_a_branch_alone_takes_its_part_of_the_weights(tmp_path: Path, branch: st
 def test_a_file_without_configuration_says_so(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="carries no configuration"):
+        read_weights_config(tmp_path / "a.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"config": "{"})
+    with pytest.raises(ValueError, match=r"a\.safetensors: its configuration is damaged"):
         read_weights_config(tmp_path / "a.safetensors")
     with pytest.raises(FileNotFoundError, match="no such weights file"):
         read_weights_config(tmp_path / "b.safetensors")

@@ -94,7 +94,7 @@ def test_a_flat_scene_gives_finite_answers_and_no_match() -> None:
         assert cls[:, 1].max() < 0
 
 
-@pytest.mark.parametrize("backbone", ["filters", "resnet-like"])
+@pytest.mark.parametrize("backbone", ["filters", "lite"])
 def test_the_head_fits_any_backbone(backbone: str) -> None:
     if backbone == "filters":
         model = load_config("matching").model

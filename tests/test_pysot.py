@@ -370,6 +370,7 @@ def test_levels_of_different_width_are_built(tmp_path: Path) -> None:
         ({"TRACK.TYPE": "SiamMaskTracker"}, "TRACK.TYPE is SiamMaskTracker"),
         ({"TRACK.BASE_SIZE": 0}, "BASE_SIZE is 0"),
         ({"ANCHOR.ANCHOR_NUM": 3}, "ANCHOR_NUM is 3, but RATIOS and SCALES make 5"),
+        ({"TRACK.INSTANCE_SIZE": "large"}, "search_size is 'large'; expected int"),
         ({"TRACK.LR": "fast"}, "size_lr is 'fast'; expected float"),
         ({"ANCHOR": 5}, "ANCHOR is 5"),
     ],

@@ -35,10 +35,10 @@ class FilterBank(nn.Module):
 
     def __init__(
         self,
-        stride: int = 4,
+        stride: int = 8,
         directions: int = 8,
-        brightness: float = 1.0,
-        colour: float = 2.0,
+        brightness: float = 4.0,
+        colour: float = 4.0,
     ) -> None:
         super().__init__()
         self.stride = stride

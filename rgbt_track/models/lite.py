@@ -37,12 +37,19 @@ class LiteBackbone(nn.Module):
         widths: channels after each of the three strides.
         blocks: residual blocks of each level. A level is the concatenation of its blocks' outputs,
             so that one level holds what several depths know at the cost of one head.
+
+    Raises ``ValueError`` for anything but three widths, or a level without blocks.
     """
 
     stride = 8
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (4,)) -> None:
         super().__init__()
+        if len(widths) != 3 or not blocks or min(blocks) < 1:
+            raise ValueError(
+                f"widths is {widths}, blocks {blocks}; expected three widths, such as [16, 32, 64],"
+                " and a number of blocks for each level, such as [4]"
+            )
         self.channels = tuple(count * widths[-1] for count in blocks)
         strides = [_downsample(*pair) for pair in zip((3, *widths), widths, strict=False)]
         self.stem = nn.Sequential(*itertools.chain(*strides))

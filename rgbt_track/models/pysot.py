@@ -142,11 +142,10 @@ def _anchors(section: dict[str, Any], path: Path) -> AnchorConfig:
 
 def _tracking(section: dict[str, Any], path: Path) -> TrackingConfig:
     settings = {ours: section.get(key, default) for key, (ours, default) in _TRACK.items()}
-    cells = (settings["search_size"] - settings["template_size"]) // 8 + 1
     if section.get("BASE_SIZE", 8) != 8:
         raise ValueError(
             f"{path}: TRACK.BASE_SIZE is {section['BASE_SIZE']}; "
-            f"ResNet-50 on these sizes gives {cells} + 8 positions, so only 8 can be read"
+            "the response map of ResNet-50 needs 8"
         )
     return from_mapping(TrackingConfig, settings, f"{path}: TRACK")
 

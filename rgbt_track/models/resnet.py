@@ -9,7 +9,6 @@ keys are torchvision's, so published SiamRPN++ weights fit by name.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -108,8 +107,7 @@ class ResNet50(nn.Module):
             if key in own and value.shape[2:] == (1, 1) and own[key].shape[2:] == (3, 3):
                 value = F.pad(value, (1, 1, 1, 1))
             fitted[key] = value
-        with torch.no_grad():
-            self.load_state_dict(fitted)
+        self.load_state_dict(fitted)
 
 
 def _layer(
