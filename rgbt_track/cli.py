@@ -10,14 +10,18 @@ import typer
 from rgbt_track import __version__
 from rgbt_track.commands import (
     data_check,
+    data_lmdb,
+    data_show,
     data_synthesize,
     demo,
     evaluate,
     failures,
+    fuse,
     info,
     robustness,
     score,
     track,
+    train,
     vot_evaluate,
     vot_workspace,
 )
@@ -34,13 +38,17 @@ vot = typer.Typer(help="The VOT toolkit: workspaces and evaluation.", no_args_is
 
 app.command("demo")(demo.demo)
 app.command("track")(track.track)
+app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("robustness")(robustness.robustness)
 app.command("failures")(failures.failures)
+app.command("fuse")(fuse.fuse)
 app.command("info")(info.info)
 app.add_typer(data, name="data")
 data.command("check")(data_check.data_check)
+data.command("lmdb")(data_lmdb.data_lmdb)
+data.command("show")(data_show.data_show)
 data.command("synthesize")(data_synthesize.data_synthesize)
 app.add_typer(vot, name="vot")
 vot.command("workspace")(vot_workspace.vot_workspace)

@@ -1,4 +1,4 @@
-"""Libraries that only some uses need: asked for at the door, with the command that installs them."""
+"""Libraries that only some uses need, asked for at the door with the command to install them."""
 
 from __future__ import annotations
 

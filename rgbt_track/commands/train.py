@@ -12,9 +12,7 @@ def train(
     settings: list[str] = typer.Argument(None, help="Settings to change, as key.key=value."),
     out: Path = typer.Option(None, help="The run folder; runs/NAME without it."),
     resume: bool = typer.Option(False, "--resume", help="Go on from the folder's last checkpoint."),
-    devices: str = typer.Option(
-        "auto", help="How many GPUs (or processes on the CPU) per machine."
-    ),
+    devices: str = typer.Option("auto", help="GPUs (or processes on the CPU) per machine."),
     nodes: int = typer.Option(1, help="How many machines, under torchrun or SLURM."),
     accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
 ) -> None:
@@ -26,7 +24,7 @@ def train(
     from rgbt_track.training.overrides import load_experiment
 
     config = load_experiment(experiment, settings or [])
-    require("train", "lightning", "lmdb")
+    require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     from rgbt_track.training.run import train as run
 
     weights = run(

@@ -25,7 +25,7 @@ Images = dict[str, Image]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A crop as the network gets it: images (size, size, 1|3) uint8, box x, y, w, h in its pixels."""
+    """A crop as the network gets it: images (size, size, 1|3) uint8, box x, y, w, h in it."""
 
     images: Images
     mask: NDArray[np.bool_] | None

@@ -66,9 +66,8 @@ def _box(detail: NDArray[np.float64], rng: np.random.Generator) -> Boxes:
         w, h = min(side / aspect**0.5, width), min(side * aspect**0.5, height)
         x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
         left, top, right, bottom = round(x), round(y), round(x + w), round(y + h)
-        inside = (
-            detail[bottom, right] - detail[top, right] - detail[bottom, left] + detail[top, left]
-        )
+        rows = detail[bottom] - detail[top]
+        inside = rows[right] - rows[left]
         if inside / (w * h) > most:
             best, most = np.array([x, y, w, h]), inside / (w * h)
     return best

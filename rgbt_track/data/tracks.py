@@ -70,8 +70,15 @@ class StoredCrop:
 class TrackStore(Protocol):
     """Tracks and their crops; picklable, and safe to read from any process."""
 
-    tracks: Series[Track]
-    geometry: StoreConfig
+    @property
+    def tracks(self) -> Series[Track]:
+        """All tracks, each with at least one frame."""
+        ...
+
+    @property
+    def geometry(self) -> StoreConfig:
+        """How crops are cut."""
+        ...
 
     def read(self, track: int, position: int) -> StoredCrop:
         """Crop number ``position`` of track number ``track``."""

@@ -37,7 +37,7 @@ class TrackingModule(pl.LightningModule):
         training = config.training
         self.network = build_network(config.model, seed=training.seed)
         if training.channels_last:
-            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = self.network.to(memory_format=torch.channels_last)
         branches = stage_branches(self.network, training.stage)
         freeze_for_stage(self.network, training.stage)
         size = self.network.response_size(config.tracking.search_size)
@@ -111,14 +111,11 @@ class TrackingModule(pl.LightningModule):
 
     def _on_device(self, batch: Batch) -> Batch:
         """Crops as floats in the network's memory layout, whatever the loader sent."""
-        layout = (
-            torch.channels_last if self.config.training.channels_last else torch.preserve_format
-        )
+        lasts = self.config.training.channels_last
+        layout = torch.channels_last if lasts else torch.contiguous_format
         for side in ("template", "search"):
             batch[side] = {
                 name: crop.float().contiguous(memory_format=layout)
-                if layout is torch.channels_last
-                else crop.float()
                 for name, crop in batch[side].items()
             }
         return batch

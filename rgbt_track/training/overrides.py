@@ -1,4 +1,4 @@
-"""An experiment with settings changed on the command line: ``training.batch=8 model.fusion=mean``."""
+"""An experiment with settings changed on the command line, such as ``training.batch=8``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A whole training run: from an experiment to a run folder with weights, logs and curves.
 
 The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed), ``checkpoints/``
-(``last.ckpt`` and the best), ``metrics.csv``, TensorBoard's files, ``curves.png`` and
+(``last.ckpt`` and the best), ``log/`` (``metrics.csv`` and TensorBoard's files), ``curves.png`` and
 ``weights.safetensors``.
 """
 
@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from rgbt_track.build import load_weights, save_weights
 from rgbt_track.config import Config
 from rgbt_track.training.callbacks import SaveLast
+from rgbt_track.training.curves import draw_curves
 from rgbt_track.training.datamodule import PairData
 from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.record import check_folder, write_record
@@ -137,4 +138,7 @@ def _finish(trainer: pl.Trainer, module: TrackingModule, config: Config, out: Pa
     weights = out / "weights.safetensors"
     if trainer.is_global_zero:
         save_weights(weights, module.network, config)
+        metrics = out / "log" / "metrics.csv"
+        if metrics.is_file():
+            draw_curves(metrics, out / "curves.png")
     return weights

@@ -15,7 +15,7 @@ from rgbt_track.data.pairs import Key
 
 
 class PairBatches(Sampler[list[Key]]):
-    """Batches of (epoch, index) of this rank; ``start`` skips steps that a resumed epoch has done."""
+    """Batches of (epoch, index) of this rank; ``start`` skips what a resumed epoch has done."""
 
     def __init__(self, pairs_per_epoch: int, batch: int, rank: int = 0, world: int = 1):
         self.steps = pairs_per_epoch // (batch * world)

@@ -12,7 +12,7 @@ from rgbt_track.data.lmdb_store import LmdbStore
 from rgbt_track.data.loose import LooseStore
 from rgbt_track.data.sampler import PairSampler
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.data.tracks import TrackStore
+from rgbt_track.data.tracks import StoredCrop, TrackStore
 from rgbt_track.training.config import SourceConfig, TrainingConfig
 
 
@@ -58,7 +58,8 @@ class Selection:
         self.geometry = store.geometry
         self.tracks = [store.tracks[number] for number in self._numbers]
 
-    def read(self, track: int, position: int):  # type: ignore[no-untyped-def]
+    def read(self, track: int, position: int) -> StoredCrop:
+        """See ``TrackStore``."""
         return self._store.read(self._numbers[track], position)
 
 
@@ -70,11 +71,11 @@ def chosen(names: Series[str], source: SourceConfig) -> list[int]:
                 f"{source.label}: no sequence fits {pattern!r}; there are {', '.join(names[:8])}"
                 + (", ..." if len(names) > 8 else "")
             )
+    wanted = source.sequences or ("*",)
     found = [
         position
         for position, name in enumerate(names)
-        if (not source.sequences or _fits(name, source.sequences))
-        and not _fits(name, source.exclude)
+        if _fits(name, wanted) and not _fits(name, source.exclude)
     ]
     if not found:
         raise ValueError(f"{source.label}: no sequence is left after sequences and exclude")

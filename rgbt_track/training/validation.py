@@ -1,4 +1,4 @@
-"""Validation is tracking: the network in training behind the real tracker, on held-out sequences."""
+"""Validation is tracking: the network behind the real tracker, on held-out sequences."""
 
 from __future__ import annotations
 
