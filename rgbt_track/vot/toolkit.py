@@ -160,6 +160,8 @@ def _complaint(output: str) -> str:
     """The toolkit's own words for what went wrong, in one line."""
     if "division by zero" in output:
         return "every run lost the target at its start, so that no accuracy is defined"
+    if "Missing results" in output:
+        return "results are missing: evaluate first"
     lines = [line for line in output.splitlines() if line.strip()]
     red = [line for line in lines if _RED in line or "Failed task" in line]
     words = _COLOUR.sub("", (red or lines or ["it said nothing"])[0]).strip()
