@@ -19,6 +19,7 @@ import torch
 
 from rgbt_track.build import build_network
 from rgbt_track.loading import read_config
+from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.tracker import Tracker
 
 WIDTH, HEIGHT, BOX = 640, 480, [300.0, 200.0, 40.0, 80.0]
@@ -44,7 +45,7 @@ def single_tracker(config, network):
     model = replace(config.model, branches=("rgb", "tir"))
     alone = build_network(model, seed=0)
     alone.load_state_dict(network.state_dict(), strict=False)
-    return Tracker(alone, replace(config, model=model))
+    return Tracker(prepare_for_inference(alone), replace(config, model=model))
 
 
 def main() -> None:
@@ -57,7 +58,8 @@ def main() -> None:
 
     config = read_config(arguments.tracker)
     network = build_network(config.model, seed=0)
-    both, single = Tracker(network, config), single_tracker(config, network)
+    single = single_tracker(config, network)
+    both = Tracker(prepare_for_inference(network), config)
     rng = np.random.default_rng(0)
     rgb, tir = rng.integers(0, 256, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
     state, one, other = (

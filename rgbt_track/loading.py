@@ -9,6 +9,7 @@ import torch
 
 from rgbt_track.build import build_network, load_weights
 from rgbt_track.config import Config, load_config, read_yaml
+from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 from rgbt_track.resources import WEIGHTS, find_yaml
 from rgbt_track.tracker import Tracker
@@ -47,7 +48,7 @@ def load_tracker(
             UntrainedWarning,
             stacklevel=2,
         )
-    return Tracker(network, config, check_device(device))
+    return Tracker(prepare_for_inference(network), config, check_device(device))
 
 
 def read_config(name: str | Path) -> Config:

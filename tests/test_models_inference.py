@@ -1,0 +1,49 @@
+"""Folding changes no output, on every shipped network with randomised statistics."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from rgbt_track.build import build_network
+from rgbt_track.config import load_config
+from rgbt_track.models.inference import prepare_for_inference
+from rgbt_track.resources import names
+
+
+def randomise_statistics(network: nn.Module, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1, generator=generator)
+            module.running_var.uniform_(0.8, 1.2, generator=generator)
+            nn.init.uniform_(module.weight, 0.8, 1.2, generator=generator)
+            nn.init.normal_(module.bias, 0, 0.1, generator=generator)
+
+
+@pytest.mark.parametrize("name", names("experiments"))
+def test_folding_keeps_the_outputs(name: str) -> None:
+    config = load_config(name)
+    network = build_network(config.model, seed=0).eval()
+    randomise_statistics(network, seed=1)
+    folded = prepare_for_inference(copy.deepcopy(network))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    generator = torch.Generator().manual_seed(2)
+    template, search = (
+        {
+            modality: 255 * torch.rand(1, 3, size, size, generator=generator)
+            for modality in ("rgb", "tir")
+        }
+        for size in (config.tracking.template_size, config.tracking.search_size)
+    )
+    with torch.inference_mode():
+        expected = network(template, search).responses
+        found = folded(template, search).responses
+    assert found.keys() == expected.keys()
+    for branch, response in expected.items():
+        for a, b in zip(response, found[branch], strict=True):
+            scale = a.abs().max().clamp_min(1e-6)
+            # The matching head's parabola divides by curvatures that may be small.
+            tolerance = 1e-3 if config.model.head == "matching" else 1e-4
+            assert ((a - b).abs().max() / scale).item() < tolerance
