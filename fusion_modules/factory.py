@@ -12,10 +12,12 @@ from typing import Any
 from torch import nn
 
 from fusion_modules.base import Fusion
+from fusion_modules.common_feature import CommonFeatureFusion
 from fusion_modules.concat import ConcatFusion
 from fusion_modules.conv8 import Conv8Fusion
 from fusion_modules.dense import DenseFusion
 from fusion_modules.gated import GatedFusion
+from fusion_modules.lightweight import LightweightFusion
 from fusion_modules.llrr import LLRRFusion
 from fusion_modules.llrr_light import LLRRLightFusion
 from fusion_modules.mean import MeanFusion
@@ -26,6 +28,8 @@ FUSIONS: dict[str, type[Fusion]] = {
     "llrr": LLRRFusion,
     "llrr_light": LLRRLightFusion,
     "rfn": ResidualFusion,
+    "cfpm": CommonFeatureFusion,
+    "lwc": LightweightFusion,
     "mean": MeanFusion,
     "concat": ConcatFusion,
     "gated": GatedFusion,

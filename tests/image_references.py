@@ -1,4 +1,4 @@
-"""Slow, obvious twins of the image-fusion networks, losses and metrics: loops, in double precision."""
+"""Slow, obvious twins of the image networks, losses and metrics: loops, in double precision."""
 
 from __future__ import annotations
 

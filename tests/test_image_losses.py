@@ -117,7 +117,7 @@ def test_half_precision_is_computed_in_single() -> None:
 def test_bad_input_is_refused() -> None:
     fused, visible, infrared = sources()
     loss = ImageFusionLoss(Blocks())
-    with pytest.raises(ValueError, match="fused has shape .* but infrared"):
+    with pytest.raises(ValueError, match=r"fused has shape .* but infrared"):
         loss(fused, visible, infrared[..., 1:])
     with pytest.raises(ValueError, match="gave 2 maps; the loss needs 4"):
         ImageFusionLoss(nn.Conv2d(3, 4, 1).double())(fused, visible, infrared)

@@ -148,10 +148,7 @@ def test_equal_pictures_and_blank_sources() -> None:
     assert same["Nabf"] == 0 and same["MI"] == pytest.approx(2 * same["En"])
     blank = fusion_metrics(fused, visible, np.zeros_like(infrared))
     assert np.isnan(blank["VIF"]) and np.isfinite([blank[k] for k in METRICS if k != "VIF"]).all()
-    kept = fused.copy()
-    assert (
-        fusion_metrics(torch.from_numpy(fused), visible, infrared)["En"] and (kept == fused).all()
-    )
+    assert fusion_metrics(torch.from_numpy(fused), visible, infrared)["En"] > 0
 
 
 def test_what_is_no_picture_is_refused() -> None:

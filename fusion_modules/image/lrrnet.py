@@ -86,13 +86,13 @@ class LRRNet(ImageFusion):
         return network.eval()
 
     def fuse(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        low, sparse = self._fused_parts(*self._source_parts(visible, infrared))
+        low, sparse = self.fused_parts(*self._source_parts(visible, infrared))
         return low + sparse
 
     def parts(self, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:
         self.check(visible, infrared)
         low_vi, sparse_vi, low_ir, sparse_ir = self._source_parts(visible, infrared)
-        low, sparse = self._fused_parts(low_vi, sparse_vi, low_ir, sparse_ir)
+        low, sparse = self.fused_parts(low_vi, sparse_vi, low_ir, sparse_ir)
         return dict(
             zip(
                 LRRNet.part_names,
@@ -110,7 +110,7 @@ class LRRNet(ImageFusion):
         low_ir, sparse_ir = self.low_infrared(code[:, :n]), self.sparse_infrared(code[:, n:])
         return low_vi, sparse_vi, low_ir, sparse_ir
 
-    def _fused_parts(
+    def fused_parts(
         self, low_vi: Tensor, sparse_vi: Tensor, low_ir: Tensor, sparse_ir: Tensor
     ) -> tuple[Tensor, Tensor]:
         low = self.fuse_low(torch.cat([low_ir, low_vi], dim=1))

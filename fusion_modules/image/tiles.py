@@ -9,6 +9,7 @@ the caches, where whole pictures spend over half of their time in fetching fresh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -69,6 +70,6 @@ def _spans(size: int, tile: int, margin: int) -> Iterator[tuple[slice, slice, sl
     """Of each tile of one axis: what is cut, what of that is kept, and where it goes."""
     count = max(-(-size // tile), 1)
     edges = [index * size // count for index in range(count + 1)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         start, stop = max(begin - margin, 0), min(end + margin, size)
         yield slice(start, stop), slice(begin - start, end - start), slice(begin, end)

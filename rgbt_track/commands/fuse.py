@@ -1,0 +1,150 @@
+"""``rgbt-track fuse``: one picture or video out of a visible and a thermal one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rgbt_track.frames import Frame
+    from rgbt_track.imagefusion.fuser import FusedFrame, Fuser
+    from rgbt_track.imagefusion.inputs import NamedPairs
+    from rgbt_track.imagefusion.outputs import PictureOutput
+    from rgbt_track.imagefusion.table import MetricTable
+
+    Named = tuple[str, Frame, Frame]
+
+_MOST_ROWS = 250
+
+
+def fuse(
+    out: Path = typer.Argument(None, help="A folder, a .mp4, or a picture's path for one pair."),
+    rgb: str = typer.Option(..., help="Visible: a folder, a picture, a video, a camera's index."),
+    tir: str = typer.Option(..., help="Thermal, registered to the visible; 8 or 16 bits."),
+    weights: Path = typer.Option(None, help="Weights of `train`, or LRRNet's published file."),
+    device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
+    color: bool = typer.Option(True, "--color/--gray", help="Keep the visible colours, or grey."),
+    tile: int = typer.Option(512, help="Compute in tiles of this side; 0: whole pictures."),
+    batch: int = typer.Option(1, help="Pairs at once, of one size; helps on GPUs."),
+    parts: bool = typer.Option(False, "--parts", help="Also write low-rank and sparse parts."),
+    beside: bool = typer.Option(False, "--side-by-side", help="Visible, thermal, fused in one."),
+    metrics: bool = typer.Option(False, "--metrics", help="Print En SD MI SSIM VIF Nabf ..."),
+    csv: Path = typer.Option(None, help="Write the metrics to this file."),
+    fused: Path = typer.Option(None, help="Only judge these fused pictures of another program."),
+) -> None:
+    """Fuse a visible and a thermal picture, folder, video or camera.
+
+    Colour frames keep their colours: only the luminance is fused. Ctrl-C ends a camera; what was
+    fused is kept.
+
+    Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
+    """
+    from rgbt_track.imagefusion.inputs import NamedPairs
+
+    if out is None and not (metrics or fused):
+        raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
+    if batch < 1:
+        raise ValueError(f"--batch is {batch}; expected at least 1")
+    if csv is not None and not csv.resolve().parent.is_dir():
+        raise FileNotFoundError(f"{csv}: the folder does not exist")
+    pairs = NamedPairs(rgb, tir)
+    if fused is not None:
+        _print_table(_score(pairs, fused), csv)
+        return
+    fuser = _fuser(weights, device, tile, color, parts)
+    _run(
+        fuser, pairs, out, batch, parts=parts, beside=beside, metrics=metrics or bool(csv), csv=csv
+    )
+
+
+def _fuser(weights: Path | None, device: str, tile: int, color: bool, parts: bool) -> Fuser:
+    from rgbt_track.imagefusion.fuser import Fuser
+    from rgbt_track.imagefusion.networks import default_weights, load_image_network
+    from rgbt_track.loading import check_device
+
+    network = load_image_network(weights or default_weights())
+    if parts and not network.part_names:
+        raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
+    return Fuser(network, check_device(device), tile, color)
+
+
+def _run(
+    fuser: Fuser,
+    pairs: NamedPairs,
+    out: Path | None,
+    batch: int,
+    *,
+    parts: bool,
+    beside: bool,
+    metrics: bool,
+    csv: Path | None,
+) -> None:
+    from contextlib import ExitStack
+
+    from rgbt_track.imagefusion.outputs import PictureOutput
+    from rgbt_track.imagefusion.table import MetricTable
+
+    table, count = MetricTable(), 0
+    with ExitStack() as stack:
+        output = PictureOutput(out, pairs.fps, pairs.is_single) if out is not None else None
+        if output is not None:
+            stack.enter_context(output)
+        try:
+            for group in _groups(_progress(pairs), batch):
+                frames = fuser.fuse_batch([(rgb, tir) for _, rgb, tir in group])
+                for (name, rgb, tir), frame in zip(group, frames, strict=True):
+                    if output is not None:
+                        _write(output, name, frame, beside)
+                    if output is not None and parts:
+                        output.add_parts(name, fuser.parts(rgb, tir))
+                    if metrics:
+                        table.add(name, _metrics(frame))
+                    count += 1
+        except KeyboardInterrupt:
+            typer.echo("interrupted; what was fused so far is kept", err=True)
+    if out is not None:
+        typer.echo(f"{count} fused in {out}")
+    if metrics:
+        _print_table(table, csv)
+
+
+def _write(output: PictureOutput, name: str, frame: FusedFrame, beside: bool) -> None:
+    from rgbt_track.imagefusion.fuser import side_by_side
+
+    output.add(name, side_by_side(frame) if beside else frame.picture)
+
+
+def _metrics(frame: FusedFrame) -> dict[str, float]:
+    from fusion_modules.image.metrics import fusion_metrics
+
+    return fusion_metrics(frame.grey, frame.visible, frame.infrared)
+
+
+def _score(pairs: NamedPairs, fused: Path) -> MetricTable:
+    from rgbt_track.imagefusion.others import score_fused
+
+    return score_fused(pairs, fused, _progress(pairs))
+
+
+def _progress(pairs: NamedPairs) -> Iterator[Named]:
+    from rich.progress import track
+
+    return iter(track(pairs, "fusing", pairs.length))
+
+
+def _groups(pairs: Iterator[Named], size: int) -> Iterator[list[Named]]:
+    while group := list(islice(pairs, size)):
+        yield group
+
+
+def _print_table(table: MetricTable, csv: Path | None) -> None:
+    from rich.console import Console
+
+    Console().print(table.to_rich(per_pair=len(table.rows) <= _MOST_ROWS))
+    if csv is not None:
+        table.write_csv(csv)
+        typer.echo(f"metrics in {csv}")

@@ -1,0 +1,140 @@
+"""From camera frames to fused pictures: numpy in, numpy out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fusion_modules.image import (
+    ImageFusion,
+    fuse_tiled,
+    min_max,
+    parts_tiled,
+    quicken,
+    to_uint8,
+)
+from rgbt_track.frames import Frame, prepare_frames
+
+Picture = NDArray[np.uint8]
+DEFAULT_TILE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class FusedFrame:
+    """A fused pair; all pictures are uint8, of the visible frame's size.
+
+    ``picture`` is what to show: ``grey`` (H, W), or (H, W, 3) RGB with the visible frame's colours.
+    ``visible`` and ``infrared`` are the grey pictures that went in; ``visible_rgb`` is (H, W, 3).
+    """
+
+    picture: Picture
+    grey: Picture
+    visible: Picture
+    infrared: Picture
+    visible_rgb: Picture
+
+
+class Fuser:
+    """Fuses frames of any size with one network.
+
+    Args:
+        network: in [0, 1], grey; it is put into eval mode.
+        device: where the network runs. Processors get its quick form.
+        tile: pictures are computed in tiles of this side, without seams; 0 for whole pictures.
+        color: fuse the luminance (YCbCr) of colour frames and keep their chroma.
+    """
+
+    def __init__(
+        self,
+        network: ImageFusion,
+        device: str | torch.device = "cpu",
+        tile: int = DEFAULT_TILE,
+        color: bool = True,
+    ):
+        if tile < 0:
+            raise ValueError(f"tile is {tile}; expected 0 (whole pictures) or a side in pixels")
+        self.device = torch.device(device)
+        network = network.eval().to(self.device)
+        self.network = quicken(network) if self.device.type == "cpu" else network
+        self.tile, self.color = tile, color
+
+    def fuse(self, rgb: Frame, tir: Frame) -> FusedFrame:
+        """Fuse one visible and one thermal frame of any format that cameras deliver.
+
+        Both are scaled by their own range before, and the output after, as in the authors' code.
+        Raises ``ValueError`` for frames that are missing or do not fit.
+        """
+        return self.fuse_batch([(rgb, tir)])[0]
+
+    def fuse_batch(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FusedFrame]:
+        """Fuse frames of one size in one batch; order is kept."""
+        ready = [_prepared(*pair) for pair in pairs]
+        visible, infrared = self._batch([r[1] for r in ready]), self._batch([r[2] for r in ready])
+        with torch.inference_mode():
+            if self.tile:
+                output = fuse_tiled(self.network, visible, infrared, self.tile)
+            else:
+                output = self.network(visible, infrared)
+            pictures = to_uint8(output)[:, 0].cpu().numpy()
+        return [
+            FusedFrame(self._colored(grey, color), grey, vis, tir, color)
+            for grey, (color, vis, tir) in zip(pictures, ready, strict=True)
+        ]
+
+    def parts(self, rgb: Frame, tir: Frame) -> dict[str, Picture]:
+        """The network's parts of a pair, each scaled to 0..255 by its own range.
+
+        Raises ``ValueError`` for a network that has none.
+        """
+        if not self.network.part_names:
+            raise ValueError(f"{type(self.network).__name__} has no parts to show")
+        _, visible, infrared = _prepared(rgb, tir)
+        side = self.tile or max(visible.shape)
+        with torch.inference_mode():
+            parts = parts_tiled(self.network, self._batch([visible]), self._batch([infrared]), side)
+            return {name: to_uint8(part)[0, 0].cpu().numpy() for name, part in parts.items()}
+
+    def _batch(self, pictures: list[Picture]) -> Tensor:
+        if len({picture.shape for picture in pictures}) > 1:
+            raise ValueError("a batch needs frames of one size; use a batch of 1")
+        pixels = torch.from_numpy(np.stack(pictures)).to(self.device)
+        return min_max(pixels.unsqueeze(1).float())  # (B, 1, H, W)
+
+    def _colored(self, grey: Picture, visible: Picture) -> Picture:
+        if not self.color or is_grey(visible):
+            return grey
+        ycc = cv2.cvtColor(visible, cv2.COLOR_RGB2YCrCb)
+        ycc[..., 0] = grey
+        return cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB)
+
+
+def is_grey(rgb: Picture) -> bool:
+    """Whether the three channels are equal."""
+    first = rgb[..., 0]
+    return np.array_equal(first, rgb[..., 1]) and np.array_equal(first, rgb[..., 2])
+
+
+def side_by_side(frame: FusedFrame) -> Picture:
+    """Visible, infrared and fused picture next to each other, (H, 3 W, 3) RGB."""
+    panels = [frame.visible_rgb, as_rgb(frame.infrared), as_rgb(frame.picture)]
+    return np.hstack(panels)
+
+
+def as_rgb(picture: Picture) -> Picture:
+    """(H, W) or (H, W, 3) -> (H, W, 3)."""
+    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
+
+
+def _prepared(rgb: Frame, tir: Frame) -> tuple[Picture, Picture, Picture]:
+    """The visible frame in RGB, and both in grey, all of the visible frame's size."""
+    if rgb is None or tir is None:
+        raise ValueError("fusing needs a visible and a thermal frame: give both --rgb and --tir")
+    frames = prepare_frames(rgb, tir)
+    visible, infrared = (cv2.cvtColor(frames[m], cv2.COLOR_RGB2GRAY) for m in ("rgb", "tir"))
+    return frames["rgb"], visible, infrared

@@ -1,0 +1,62 @@
+"""Metrics of many pairs: rows, their mean, a table to print and a CSV to keep."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusion_modules.image.metrics import METRICS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = {"MI_paper": "MI (paper)", "MI": "MI (true)", "SSIM": "SSIMm", "VIF": "VIFm"}
+
+
+@dataclass
+class MetricTable:
+    """Metrics by pair, in the order added."""
+
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, name: str, values: dict[str, float]) -> None:
+        self.rows[name] = values
+
+    def mean(self) -> dict[str, float]:
+        """The plain mean over the pairs; a missing value (VIF of a blank source) is left out."""
+        means = {}
+        for key in METRICS:
+            values = [row[key] for row in self.rows.values() if not math.isnan(row[key])]
+            means[key] = sum(values) / len(values) if values else math.nan
+        return means
+
+    def to_rich(self, per_pair: bool = True) -> Table:
+        """A table for the terminal, the mean last."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(f"{len(self.rows)} pairs", no_wrap=True)
+        for key in METRICS:
+            table.add_column(HEADINGS.get(key, key), justify="right", min_width=7)
+        for name, values in self.rows.items() if per_pair else ():
+            table.add_row(name, *_cells(values))
+        table.add_row("mean", *_cells(self.mean()), style="bold")
+        return table
+
+    def write_csv(self, path: Path) -> None:
+        """Write the rows and their mean atomically."""
+        part = path.with_name(f".{path.name}.part")
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["pair", *METRICS])
+            for name, values in [*self.rows.items(), ("mean", self.mean())]:
+                writer.writerow([name, *(f"{values[key]:.6f}" for key in METRICS)])
+        part.replace(path)
+
+
+def _cells(values: dict[str, float]) -> list[str]:
+    return [f"{values[key]:.4f}" for key in METRICS]
