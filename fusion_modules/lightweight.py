@@ -10,7 +10,8 @@ lets groups exchange. What the abstract leaves open is ours::
 
 The attention is added to what it weighs, not put in its place: it gives back to salient channels
 what the cheap convolution lost, and takes nothing away. It looks at means of the whole map, or, in
-networks for pictures, of a window, so that a picture may be computed in tiles.
+networks for pictures, of a window, so that a picture may be computed in tiles. Weights start as He
+et al. (2015) have them: with torch's default nothing of the input is left after nine such layers.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class LightweightConv(nn.Module):
             padding=kernel // 2, padding_mode="reflect", groups=in_channels,
         )  # fmt: skip
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, groups=self.groups)
+        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
+        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="relu")
         hidden = max(out_channels // _REDUCTION, 4)
         self.squeeze = nn.Conv2d(out_channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, out_channels, 1)
