@@ -105,9 +105,9 @@ class Config:
     """One experiment: a name, a network, a tracking loop, and what training makes of it."""
 
     name: str
-    model: ModelConfig = ModelConfig()
-    tracking: TrackingConfig = TrackingConfig()
-    training: TrainingConfig = TrainingConfig()
+    model: ModelConfig = field(default_factory=ModelConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     weights: str | None = None
     note: str = ""
 

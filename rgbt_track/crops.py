@@ -56,6 +56,11 @@ class CropRegion:
         """Crop pixels per image pixel."""
         return self.size / self.side
 
+    @property
+    def center(self) -> tuple[float, float]:
+        """The square's centre in image pixels, which is the crop's centre."""
+        return self.left + self.side / 2, self.top + self.side / 2
+
     def image_to_crop(self, boxes_xywh: ArrayLike) -> Boxes:
         """Boxes ``(..., 4)`` in image pixels -> in crop pixels."""
         origin = np.array([self.left, self.top, 0.0, 0.0])

@@ -18,9 +18,7 @@ _SHEET_FRAMES = 8
 _SHEET_COLUMNS = 2
 
 
-def draw_pair(
-    rgb: Frame, tir: Frame, box_xywh: ArrayLike, caption: str = ""
-) -> NDArray[np.uint8]:
+def draw_pair(rgb: Frame, tir: Frame, box_xywh: ArrayLike, caption: str = "") -> NDArray[np.uint8]:
     """Both modalities side by side with the box on each, (H, 2 W, 3) RGB uint8.
 
     A missing modality is drawn black. Raises ``ValueError`` for frames that do not fit.

@@ -31,7 +31,9 @@ def prepare_frames(rgb: Frame, tir: Frame) -> Frames:
     if tir is not None:
         frames["tir"] = as_rgb_uint8(tir, "thermal")
     if not frames:
-        raise ValueError("both frames are missing: give the visible frame, the thermal one, or both")
+        raise ValueError(
+            "both frames are missing: give the visible frame, the thermal one, or both"
+        )
     if len(frames) == 2:
         frames["tir"] = fit_to(frames["tir"], *frames["rgb"].shape[:2])
     return frames
@@ -64,7 +66,7 @@ def as_rgb_uint8(image: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
 
 def stretch_to_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Stretch the central 99 % of an image's values over 0..255; a constant image becomes 0."""
-    low, high = np.percentile(image[::2, ::2], (0.5, 99.5))
+    low, high = np.percentile(image[::2, ::2].astype(np.float32), (0.5, 99.5))
     scaled = (image.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
     return np.clip(scaled, 0, 255).astype(np.uint8)
 

@@ -18,7 +18,7 @@ Image = NDArray[np.generic]
 
 
 class Source(Protocol):
-    """Frames in order; ``length`` is ``None`` where it is unknown, ``fps`` where it means nothing."""
+    """Frames in order; ``length`` and ``fps`` are ``None`` where they are unknown."""
 
     name: str
     length: int | None

@@ -9,7 +9,7 @@ be replayed from any frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,33 +24,11 @@ from rgbt_track.decision import DECISIONS, BranchResponse, Decision
 from rgbt_track.frames import Frame, Frames, check_box, is_blank, prepare_frames
 from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.response import Levels
 from rgbt_track.postprocess import choose, cosine_window
+from rgbt_track.state import TrackState
 
 _PYSOT_SMALLEST_SIDE = 10.0
-
-
-@dataclass(frozen=True)
-class TrackState:
-    """What the tracker knows after a frame.
-
-    Attributes:
-        box: (4,) x, y, w, h in pixels of the visible frame, inside the frame, always finite.
-        score: probability of the chosen anchor, in [0, 1]; 1 after ``init``.
-        modalities: the modalities that this frame really had ("rgb", "tir").
-        trust: per branch, how far the decision trusted it, in [0, 1].
-        frame: number of frames since ``init``.
-    """
-
-    box: NDArray[np.floating]
-    score: float
-    modalities: tuple[str, ...]
-    trust: dict[str, float]
-    frame: int
-    center: tuple[float, float]
-    size: tuple[float, float]
-    fill: dict[str, NDArray[np.floating]]
-    first_levels: dict[str, list[Tensor]]
-    kernels: Any
 
 
 class Tracker:
@@ -98,7 +76,7 @@ class Tracker:
             size=(float(box[2]), float(box[3])),
             fill=fill,
             first_levels={},
-            kernels=None,
+            kernels={},
         )
         return self._with_template(state, seen)
 
@@ -123,9 +101,7 @@ class Tracker:
         state = replace(state, modalities=tuple(seen), frame=state.frame + 1)
         return self._refresh(state, seen)
 
-    def _respond(
-        self, state: TrackState, crops: dict[str, Tensor]
-    ) -> dict[str, BranchResponse]:
+    def _respond(self, state: TrackState, crops: dict[str, Tensor]) -> dict[str, BranchResponse]:
         with torch.inference_mode():
             responses = self.network.search(state.kernels, crops)
         branches = {}
@@ -158,10 +134,7 @@ class Tracker:
         )
         rate = winner.penalty * winner.probability * settings.size_lr
         found = winner.box_cxcywh / scale
-        if settings.pysot_exact:
-            center = found[:2] + state.center
-        else:
-            center = found[:2] + (region.left + region.side / 2, region.top + region.side / 2)
+        center = found[:2] + np.array(state.center if settings.pysot_exact else region.center)
         size = np.asarray(state.size) * (1 - rate) + found[2:] * rate
         return self._placed(state, center, size, winner.probability, decision.trust, frame_size)
 
@@ -224,22 +197,19 @@ class Tracker:
             self._anchors[response_size] = (anchors, cosine_window(count, response_size))
         return self._anchors[response_size]
 
-    def _template_levels(
-        self, state: TrackState, frames: Frames
-    ) -> dict[str, list[Tensor]]:
+    def _template_levels(self, state: TrackState, frames: Frames) -> dict[str, Levels]:
         side = context_side(*state.size, self.settings.context)
         region = self._region(state, side, self.settings.template_size)
         with torch.inference_mode():
             return self.network.template_levels(self._crops(frames, region, state.fill))
 
-    def _with_template(
-        self, state: TrackState, frames: Frames
-    ) -> TrackState:
+    def _with_template(self, state: TrackState, frames: Frames) -> TrackState:
         levels = self._template_levels(state, frames)
         if not levels:
+            branches = ", ".join(self.config.model.branches)
             raise ValueError(
                 f"the first frame has {' and '.join(frames)}, but the tracker "
-                f"{self.config.name!r} has only the branches {', '.join(self.config.model.branches)}"
+                f"{self.config.name!r} has only the branches {branches}"
             )
         with torch.inference_mode():
             return replace(state, first_levels=levels, kernels=self.network.kernels(levels))
@@ -272,13 +242,11 @@ class Tracker:
         return self._with_levels(state, levels, first=False)
 
     def _with_levels(
-        self, state: TrackState, levels: dict[str, list[Tensor]], first: bool
+        self, state: TrackState, levels: dict[str, Levels], first: bool
     ) -> TrackState:
         with torch.inference_mode():
             kernels = self.network.kernels(levels)
-        return replace(
-            state, kernels=kernels, first_levels=levels if first else state.first_levels
-        )
+        return replace(state, kernels=kernels, first_levels=levels if first else state.first_levels)
 
 
 def _frame_size(frames: Frames) -> tuple[int, int]:

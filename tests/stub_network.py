@@ -31,7 +31,9 @@ class DiscNetwork(nn.Module):
     def kernels(self, levels: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:
         return levels
 
-    def search(self, kernels: dict[str, list[Tensor]], crops: dict[str, Tensor]) -> dict[str, Response]:
+    def search(
+        self, kernels: dict[str, list[Tensor]], crops: dict[str, Tensor]
+    ) -> dict[str, Response]:
         seen = dict(crops)
         if len(crops) == 2:
             seen["fused"] = torch.maximum(crops["rgb"], crops["tir"])
@@ -63,7 +65,9 @@ def disc_tracker(**settings: object) -> Tracker:
     return Tracker(DiscNetwork(), Config("disc", model, tracking))  # type: ignore[arg-type]
 
 
-def disc_frame(x: float, y: float, radius: float, width: int = 320, height: int = 240) -> np.ndarray:
+def disc_frame(
+    x: float, y: float, radius: float, width: int = 320, height: int = 240
+) -> np.ndarray:
     """A grey frame with an antialiased white disc at continuous (x, y); (H, W, 3) uint8."""
     ys, xs = np.mgrid[:height, :width] + 0.5
     inside = np.clip(radius - np.hypot(xs - x, ys - y) + 0.5, 0, 1)

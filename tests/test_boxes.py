@@ -64,4 +64,6 @@ def test_kept_inside(box: list[float]) -> None:
 
 
 def test_box_inside_is_left_alone() -> None:
-    np.testing.assert_array_equal(keep_inside_xywh([10.5, 20.25, 30, 40], 100, 80), [10.5, 20.25, 30, 40])
+    np.testing.assert_array_equal(
+        keep_inside_xywh([10.5, 20.25, 30, 40], 100, 80), [10.5, 20.25, 30, 40]
+    )

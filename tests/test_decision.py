@@ -1,12 +1,21 @@
 import numpy as np
 import pytest
 
-from rgbt_track.decision import DECISIONS, BranchResponse, clarity, decide_adaptive, decide_fixed, sigmoid
+from rgbt_track.decision import (
+    DECISIONS,
+    BranchResponse,
+    clarity,
+    decide_adaptive,
+    decide_fixed,
+    sigmoid,
+)
 
 SIZE = 15
 
 
-def response(peaks: dict[tuple[int, int], float], floor: float = -6.0, loc: float = 0.0) -> BranchResponse:
+def response(
+    peaks: dict[tuple[int, int], float], floor: float = -6.0, loc: float = 0.0
+) -> BranchResponse:
     """Two anchors; foreground logits at ``floor`` with peaks at (row, column) of anchor 0."""
     cls = np.zeros((2, 2, SIZE, SIZE), np.float32)
     cls[1] = floor
@@ -21,7 +30,9 @@ def peak_of(probability: np.ndarray) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("rule", DECISIONS)
-@pytest.mark.parametrize("names", [("rgb",), ("tir",), ("rgb", "tir"), ("rgb", "tir", "fused"), ("fused",)])
+@pytest.mark.parametrize(
+    "names", [("rgb",), ("tir",), ("rgb", "tir"), ("rgb", "tir", "fused"), ("fused",)]
+)
 def test_contract(rule: str, names: tuple[str, ...]) -> None:
     rng = np.random.default_rng(0)
     branches = {
@@ -92,5 +103,7 @@ def test_adaptive_remembers() -> None:
 
 
 def test_adaptive_takes_the_box_from_the_branch_that_believes_in_it() -> None:
-    out = decide_adaptive({"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}, {})
+    out = decide_adaptive(
+        {"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}, {}
+    )
     assert out.loc[0, 0, 7, 7] == pytest.approx(0.5, abs=0.05)

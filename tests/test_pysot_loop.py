@@ -1,4 +1,4 @@
-"""With ``pysot_exact`` our loop gives pysot's boxes: a twin of its SiamRPN loop, written plainly."""
+"""With ``pysot_exact`` our loop gives pysot's boxes: a plain twin of its SiamRPN loop."""
 
 from __future__ import annotations
 
@@ -115,8 +115,12 @@ def exact_tracker(network: nn.Module, exact: bool) -> Tracker:
 def test_exact_mode_gives_pysots_boxes(seed: int, modality: str) -> None:
     rng = np.random.default_rng(seed)
     network = RandomResponse(seed)
-    frames = [cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (160, 120)) for _ in range(8)]
-    box = np.array([rng.uniform(5, 90), rng.uniform(5, 60), rng.uniform(15, 50), rng.uniform(15, 50)])
+    frames = [
+        cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (160, 120)) for _ in range(8)
+    ]
+    box = np.array(
+        [rng.uniform(5, 90), rng.uniform(5, 60), rng.uniform(15, 50), rng.uniform(15, 50)]
+    )
     twin, tracker = PysotLoop(network), exact_tracker(network, exact=True)
     twin.init(frames[0], box)
     state = tracker.init(*in_place(frames[0], modality), box)

@@ -105,7 +105,9 @@ def test_sheet_is_evenly_spread(tmp_path: Path, count: int) -> None:
             sheet.add(np.full((10, 20, 3), index, np.uint8))
     sheet.write(tmp_path / "sheet.png")
     picture = read_rgb(tmp_path / "sheet.png")
-    shown = [int(picture[row, column, 0]) for row in range(0, picture.shape[0], 10) for column in (0, 20)]
+    shown = [
+        int(picture[row, column, 0]) for row in range(0, picture.shape[0], 10) for column in (0, 20)
+    ]
     shown = shown[:1] + [value for value in shown[1:] if value]
     assert shown[0] == 0 and len(shown) <= 8
     assert len(set(np.diff(shown))) <= 1

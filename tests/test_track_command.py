@@ -170,7 +170,9 @@ def test_boxes_are_the_trackers_own(run: Run, pair: Path, tmp_path: Path) -> Non
     out = tmp_path / "boxes.txt"
     track(run, pair, out)
     tracker = load_tracker("matching")
-    frames = list(zip(open_source(pair / "color"), open_source(pair / "ir", thermal=True), strict=True))
+    frames = list(
+        zip(open_source(pair / "color"), open_source(pair / "ir", thermal=True), strict=True)
+    )
     state = tracker.init(*frames[0], [80, 100, 40, 40])
     expected = [state.box]
     for rgb, tir in frames[1:]:

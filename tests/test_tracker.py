@@ -69,7 +69,10 @@ def test_state_is_a_value() -> None:
 def test_two_targets_share_one_tracker() -> None:
     tracker = disc_tracker()
     paths = path(10), [(300 - x, 240 - y) for x, y in path(10)]
-    alone = [follow(tracker, [(disc_frame(x, y, RADIUS),) * 2 for x, y in p], disc_box(*p[0])) for p in paths]
+    alone = [
+        follow(tracker, [(disc_frame(x, y, RADIUS),) * 2 for x, y in p], disc_box(*p[0]))
+        for p in paths
+    ]
     states = [tracker.init(*(disc_frame(*p[0], RADIUS),) * 2, disc_box(*p[0])) for p in paths]
     for t in range(1, 10):
         states = [
@@ -92,7 +95,11 @@ def test_inputs_are_unchanged() -> None:
 @pytest.mark.parametrize("missing", ["rgb", "tir"])
 @pytest.mark.parametrize("how", ["none", "black", "constant"])
 def test_a_missing_modality_equals_the_single_one(missing: str, how: str) -> None:
-    gap = {"none": None, "black": np.zeros((240, 320, 3), np.uint8), "constant": np.full((240, 320, 3), 99, np.uint8)}[how]
+    gap = {
+        "none": None,
+        "black": np.zeros((240, 320, 3), np.uint8),
+        "constant": np.full((240, 320, 3), 99, np.uint8),
+    }[how]
     seen = [disc_frame(x, y, RADIUS) for x, y in path()]
     single = [(None, frame) if missing == "rgb" else (frame, None) for frame in seen]
     gapped = [(gap, frame) if missing == "rgb" else (frame, gap) for frame in seen]
@@ -144,7 +151,10 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
     rng = np.random.default_rng(seed)
     tracker = disc_tracker(size_lr=1.0, penalty_k=0.0)
     box = [rng.uniform(-30, 100), rng.uniform(-30, 70), rng.uniform(1, 300), rng.uniform(40, 300)]
-    frames = [tuple(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(2)) for _ in range(15)]
+    frames = [
+        tuple(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(2))
+        for _ in range(15)
+    ]
     for state in follow(tracker, frames, box):
         x, y, w, h = state.box
         assert np.isfinite(state.box).all() and 0 <= state.score <= 1
@@ -183,8 +193,12 @@ def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
     for shift in (False, True):
         tracker = disc_tracker(thermal_mean_shift=shift)
         inner = tracker.network.template_levels
-        tracker.network.template_levels = lambda crops, inner=inner: seen.append(crops) or inner(crops)
-        tracker.init(disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS) // 2, disc_box(100, 120))
+        tracker.network.template_levels = lambda crops, inner=inner: (
+            seen.append(crops) or inner(crops)
+        )
+        tracker.init(
+            disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS) // 2, disc_box(100, 120)
+        )
     plain, shifted = seen
     assert shifted["rgb"].equal(plain["rgb"])
     assert shifted["tir"].mean().item() == pytest.approx(shifted["rgb"].mean().item(), abs=1e-3)
