@@ -30,7 +30,7 @@ def demo(
     """
     from rich.progress import Progress
 
-    from rgbt_track.commands.vot_evaluate import run_toolkit
+    from rgbt_track.commands.vot_evaluate import run_toolkit, tracker_note
     from rgbt_track.data.description import open_dataset
     from rgbt_track.data.synthetic import synthesize_sequences
     from rgbt_track.resources import default_tracker
@@ -42,7 +42,7 @@ def demo(
     check_path(out)
     chosen = tracker or default_tracker()
     name, section = tracker_section(chosen, weights)
-    typer.echo(f"tracker {section['label']}: {_note(chosen)}")
+    typer.echo(f"tracker {section['label']}: {tracker_note(chosen)}")
     claim_folder(out, {"sequences": sequences, "frames": frames, "seed": seed})
     with Progress() as progress:
         task = progress.add_task("making RGB-T sequences", total=sequences)
@@ -84,9 +84,3 @@ def claim_folder(out: Path, settings: dict[str, int]) -> None:
         for folder in ("data", "workspace"):
             shutil.rmtree(out / folder, ignore_errors=True)
     write_text(file, mark)
-
-
-def _note(tracker: str) -> str:
-    from rgbt_track.loading import read_config
-
-    return read_config(tracker).note or "no note in its configuration"

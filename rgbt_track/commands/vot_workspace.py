@@ -20,7 +20,9 @@ def vot_workspace(
     tracker: list[str] = typer.Option([], help="One more tracker: a name or a YAML file."),
     weights: Path = typer.Option(None, help="Weights for the --tracker."),
     device: str = typer.Option(None, help="Where the --tracker runs: cpu, cuda, mps."),
-    fps: int = typer.Option(30, help="The videos' frame rate, the time limit of real-time runs."),
+    fps: int = typer.Option(
+        30, min=1, help="The videos' frame rate, the time limit of real-time runs."
+    ),
     copy: bool = typer.Option(False, help="Copy the images instead of linking them."),
 ) -> None:
     """Build a VOT workspace: sequences with anchors, a stack, and the trackers.
@@ -39,7 +41,7 @@ def vot_workspace(
         raise ValueError("--weights and --device belong to one --tracker: name it")
     chosen = dict(tracker_section(name, weights, device) for name in tracker)
     sequences = open_dataset(dataset, root, split)
-    with Progress() as progress:
+    with Progress(transient=True) as progress:
         task = progress.add_task("sequences", total=len(sequences))
         built = build_workspace(
             sequences,
