@@ -226,7 +226,9 @@ def test_a_store_is_pickled_without_its_handle(packed: Path) -> None:
     assert_same_crop(store.read(2, 3), copy.read(2, 3), 0)
 
 
-def test_masks_are_cut_like_the_images(root: Path, sequences: list[Sequence], tmp_path: Path) -> None:
+def test_masks_are_cut_like_the_images(
+    root: Path, sequences: list[Sequence], tmp_path: Path
+) -> None:
     from rgbt_track.images import write_image
 
     files = []

@@ -91,6 +91,12 @@ def flip(view: View) -> View:
     )
 
 
+def displace(image: Image, shift_xy: NDArray[np.floating]) -> Image:
+    """Move an image (H, W) by a few pixels, its border stretched: misregistration."""
+    matrix = np.array([[1, 0, shift_xy[0]], [0, 1, shift_xy[1]]])
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
 def photometric(
     image: Image, config: AugmentConfig, blur: float, gray: bool, rng: np.random.Generator
 ) -> Image:

@@ -3,7 +3,7 @@
 All that is random about a pair comes from one generator, so that it does not matter which worker,
 rank or attempt makes it. What each branch can know of the target differs: a spoilt modality's
 branch is taught that it sees none (black, noisy) or nothing at all (frozen: its picture is good,
-but old).
+but old), and so is the branch of a modality that the material lacks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rgbt_track.data.augment import (
     Images,
     View,
     cut_view,
+    displace,
     draw_dropout,
     flip,
     photometric,
@@ -30,7 +31,7 @@ from rgbt_track.data.pseudo_thermal import pseudo_thermal
 from rgbt_track.data.sampler import CropAddress, PairSampler, pair_generator
 from rgbt_track.data.targets import AnchorTargets, Targets
 from rgbt_track.data.tracks import MODALITIES, StoredCrop
-from rgbt_track.training.config import AugmentConfig, StoreConfig
+from rgbt_track.training.config import AugmentConfig
 
 Key = tuple[int, int]
 _BRANCHES = (*MODALITIES, "fused")
@@ -44,6 +45,7 @@ class Pair:
     search: View
     negative: bool
     dropout: Dropout | None
+    missing: tuple[str, ...]
 
 
 class PairDataset:
@@ -98,47 +100,52 @@ class PairDataset:
         template_crop = self._read(draw.template)
         search_crop = template_crop if draw.search == draw.template else self._read(draw.search)
         dropout = draw_dropout(self.augment, rng)
-        geometry = self.sampler.stores[draw.template.source].geometry
-        template = self._view(template_crop, self.template_cut, geometry, rng, style)
-        other = self.sampler.stores[draw.search.source].geometry
-        search = self._view(search_crop, self.search_cut, other, rng, style)
-        if dropout is not None and dropout.way == "frozen":
-            old = self._view(template_crop, self.search_cut, geometry, rng, style)
-            search.images[dropout.name] = old.images[dropout.name]
+        template = self._view(draw.template, template_crop, self.template_cut, rng, style)
+        search = self._view(draw.search, search_crop, self.search_cut, rng, style)
+        if dropout is not None and dropout.way == "frozen" and dropout.name in search.images:
+            old = self._view(draw.template, template_crop, self.search_cut, rng, style)
+            search.images.update({n: i for n, i in old.images.items() if n == dropout.name})
         if rng.random() < self.augment.flip:
             template, search = flip(template), flip(search)
         gray = rng.random() < self.augment.gray
-        template = self._changed(template, None, gray, rng)
-        return Pair(template, self._changed(search, dropout, gray, rng), draw.negative, dropout)
+        missing = tuple(
+            name for name in MODALITIES if name not in template.images or name not in search.images
+        )
+        return Pair(
+            template=_without(missing, self._changed(template, None, gray, rng)),
+            search=_without(missing, self._changed(search, dropout, gray, rng)),
+            negative=draw.negative,
+            dropout=None if dropout is not None and dropout.name in missing else dropout,
+            missing=missing,
+        )
 
     def _read(self, address: CropAddress) -> StoredCrop:
         return self.sampler.stores[address.source].read(address.track, address.position)
 
     def _view(
         self,
+        address: CropAddress,
         crop: StoredCrop,
         cut: Cut,
-        geometry: StoreConfig,
         rng: np.random.Generator,
         style: int,
     ) -> View:
-        """Cut, and complete to both modalities; ``style`` is one thermal camera and one target."""
-        view = cut_view(crop, cut, geometry, self.augment.registration, rng)
-        if "tir" not in view.images:
+        """Cut, and invent a thermal channel; ``style`` stands for one camera and one target."""
+        geometry = self.sampler.stores[address.source].geometry
+        jitter = self.augment.registration
+        view = cut_view(crop, cut, geometry, jitter, rng)
+        if "tir" not in view.images and self.sampler.sources[address.source].pseudo_thermal:
             thermal = pseudo_thermal(
                 view.images["rgb"], view.mask, view.box, np.random.default_rng(style)
             )
-            view.images["tir"] = thermal[..., None]
-        elif "rgb" not in view.images:
-            view.images["rgb"] = np.zeros((cut.size, cut.size, 3), np.uint8)
+            view.images["tir"] = displace(thermal, rng.uniform(-jitter, jitter, 2))[..., None]
         return view
 
     def _changed(
         self, view: View, dropout: Dropout | None, gray: bool, rng: np.random.Generator
     ) -> View:
         images: Images = {}
-        for name in MODALITIES:
-            image = view.images[name]
+        for name, image in view.images.items():
             colourless = gray or name == "tir"
             image = photometric(image, self.augment, self.augment.blur, colourless, rng)
             if dropout is not None and dropout.name == name and dropout.way != "frozen":
@@ -152,7 +159,16 @@ class PairDataset:
             row = _BRANCHES.index(pair.dropout.name)
             frozen = pair.dropout.way == "frozen"
             labels[row] = -1 if frozen else self.targets.all_background(rng)
+        for name in pair.missing:
+            labels[_BRANCHES.index(name)] = -1
         return labels
+
+
+def _without(missing: tuple[str, ...], view: View) -> View:
+    """Black in place of what one side of the pair lacks."""
+    size = next(iter(view.images.values())).shape[:2]
+    black = {name: np.zeros((*size, 3), np.uint8) for name in missing}
+    return View({**view.images, **black}, view.mask, view.box)
 
 
 def _channels_first(images: Images) -> dict[str, NDArray[np.uint8]]:
