@@ -5,13 +5,12 @@ depthwise and a pointwise one, channel attention enhances salient features, and 
 lets groups exchange. What the abstract leaves open is ours::
 
     y = pointwise(depthwise(x))        pointwise in groups (ShuffleNet, Zhang et al., 2018)
-    y + a(y) y                         a: squeeze-and-excitation (Hu et al., 2018), in (0, 1)
+    y + a(y) y                         a: squeeze-and-excitation (Hu et al., 2018; SiLU), in (0, 1)
     shuffle of the groups' channels
 
 The attention is added to what it weighs, not put in its place: it gives back to salient channels
 what the cheap convolution lost, and takes nothing away. It looks at means of the whole map, or, in
-networks for pictures, of a window, so that a picture may be computed in tiles. Weights start as He
-et al. (2015) have them: with torch's default nothing of the input is left after nine such layers.
+networks for pictures, of a window, so that a picture may be computed in tiles.
 """
 
 from __future__ import annotations
@@ -56,8 +55,6 @@ class LightweightConv(nn.Module):
             padding=kernel // 2, padding_mode="reflect", groups=in_channels,
         )  # fmt: skip
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, groups=self.groups)
-        nn.init.kaiming_normal_(self.depthwise.weight, nonlinearity="linear")
-        nn.init.kaiming_normal_(self.pointwise.weight, nonlinearity="relu")
         hidden = max(out_channels // _REDUCTION, 4)
         self.squeeze = nn.Conv2d(out_channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, out_channels, 1)
@@ -65,7 +62,7 @@ class LightweightConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.pointwise(self.depthwise(x))
-        attention = self.excite(self.squeeze(self._means(y)).relu()).sigmoid()
+        attention = self.excite(F.silu(self.squeeze(self._means(y)))).sigmoid()
         return channel_shuffle(y + attention * y, self.groups)
 
     def _means(self, y: Tensor) -> Tensor:

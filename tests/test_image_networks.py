@@ -202,7 +202,8 @@ def test_lwc_value_by_value(window: int | None) -> None:
         rows = slice(max(row - 1, 0), row + 2) if window else slice(None)
         columns = slice(max(column - 1, 0), column + 2) if window else slice(None)
         means = y[:, rows, columns].mean(axis=(1, 2))
-        hidden = np.maximum(squeeze @ means + reference.array(conv.squeeze.bias), 0)
+        hidden = squeeze @ means + reference.array(conv.squeeze.bias)
+        hidden = hidden / (1 + np.exp(-hidden))  # SiLU
         attention = 1 / (1 + np.exp(-(excite @ hidden + reference.array(conv.excite.bias))))
         salient = y[:, row, column] * (1 + attention)
         expected[:, row, column] = salient[[0, 3, 1, 4, 2, 5]]  # dealt out from two groups

@@ -44,6 +44,8 @@ class LWCDenseFuse(ImageFusion):
         sides = [(4 * g, 4 * g), (4 * g, 2 * g), (2 * g, g)]
         self.decoder = nn.ModuleList(LightweightConv(a, b, window=window) for a, b in sides)
         self.last = reflect_conv(g, channels)
+        for layer in (self.first, *self.dense, *self.decoder):
+            _keep_variance(layer)
         self.smallest_side = smallest_side(kernel=3)
 
     @property
@@ -63,6 +65,13 @@ class LWCDenseFuse(ImageFusion):
         for layer in self.dense:
             x = torch.cat([x, layer(x).relu()], dim=1)
         return x
+
+
+def _keep_variance(layer: nn.Module) -> None:
+    """He et al. (2015): with torch's default nothing of the input is left after eight LWC."""
+    assert isinstance(layer, LightweightConv)
+    nn.init.kaiming_normal_(layer.depthwise.weight, nonlinearity="linear")
+    nn.init.kaiming_normal_(layer.pointwise.weight, nonlinearity="relu")
 
 
 def stage_weights(progress: float, reconstruct_until: float, full_at: float) -> tuple[float, float]:
