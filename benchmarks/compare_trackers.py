@@ -1,11 +1,11 @@
 """Our tracker beside those an engineer would take from OpenCV, on the same frames in one process.
 
-Each OpenCV tracker runs on the visible, the thermal and the mean image; ours on both modalities and
-on each alone. Printed are, per sequence and on average over sequences: AO (mean overlap of all frames
-but the first), SR@0.5 (share of them with an overlap above 0.5), PR@20 (share with the centre within
-20 pixels) and frames per second without reading the frames.
+Each OpenCV tracker runs on the visible, the thermal and the mean image; ours on both modalities
+and on each alone. Printed are, per sequence and on average over sequences: AO (mean overlap of all
+frames but the first), SR@0.5 (share of them with an overlap above 0.5), PR@20 (share with the
+centre within 20 pixels) and frames per second without reading the frames.
 
-    python benchmarks/compare_trackers.py plain --root DIR [--sequences NAME ...] [--picture out.png]
+    python benchmarks/compare_trackers.py plain --root DIR [--sequences NAME ...] [--picture PNG]
 
 CSRT and KCF come with opencv-contrib-python. NanoTrack and ViTTrack run where their ONNX files are
 given: --nano-backbone FILE --nano-head FILE, --vit FILE.
