@@ -19,6 +19,7 @@ from rgbt_track.data.lmdb_store import LmdbStore
 from rgbt_track.data.lmdb_write import CHUNK, pack_lmdb
 from rgbt_track.data.loose import LooseStore
 from rgbt_track.data.tracks import StoredCrop, cut_crop, store_region
+from rgbt_track.images import write_image
 from rgbt_track.training.config import StoreConfig
 
 GEOMETRY = StoreConfig(size=120, factor=4.0)
@@ -167,7 +168,7 @@ def test_a_truncated_store_is_refused_and_not_read(
     cut = tmp_path / f"cut_{share}.lmdb"
     data = packed.read_bytes()
     cut.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(ValueError, match="truncated: .* bytes of .*; copy or pack it again"):
+    with pytest.raises(ValueError, match=r"truncated: \d+ bytes of \d+; copy or pack it again"):
         LmdbStore(cut)
 
 
@@ -184,6 +185,7 @@ FULL_DISK = """
 import resource, signal, sys
 from rgbt_track.data import open_dataset
 from rgbt_track.data.lmdb_write import pack_lmdb
+from rgbt_track.images import write_image
 from rgbt_track.training.config import StoreConfig
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:
@@ -229,7 +231,6 @@ def test_a_store_is_pickled_without_its_handle(packed: Path) -> None:
 def test_masks_are_cut_like_the_images(
     root: Path, sequences: list[Sequence], tmp_path: Path
 ) -> None:
-    from rgbt_track.images import write_image
 
     files = []
     for number, (x, y, w, h) in enumerate(sequences[0].boxes.astype(int)):
