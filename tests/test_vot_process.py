@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from rgbt_track.images import write_image
+from rgbt_track.vot.process import SessionFault, serve
 
 trax = pytest.importorskip("trax")
 from trax.client import Client  # noqa: E402
@@ -169,10 +171,20 @@ def test_missing_image_is_reported(session, frames):
     assert run.close() == 1
 
 
-def test_frame_before_initialize_is_reported(session, frames):
-    run = session()
-    with pytest.raises(trax.TraxException):
-        run.frame(frames[0])
+def test_frame_before_initialize_is_a_fault(frames):
+    class Server:
+        def wait(self):
+            return SimpleNamespace(type="frame", image=as_images(frames[0]))
+
+    with pytest.raises(SessionFault, match="a frame was sent before any initialize"):
+        serve(Server(), tracker=object())
+
+
+def test_a_tracker_by_an_accented_path_says_hello(session, frames):
+    run = session("/tmp/caf\u00e9.yaml")
+    assert run.client.tracker_name == r"/tmp/caf\xe9.yaml"
+    run.initialize(frames[0], trax.Rectangle.create(4, 5, 10, 12))
+    assert run.close() == 0
 
 
 def test_box_that_is_not_finite_is_reported(session, frames):

@@ -13,6 +13,7 @@ import pytest
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.images import write_image
 from rgbt_track.resources import folder
+from rgbt_track.vot.labels import ground_truth
 from rgbt_track.vot.registry import shipped_sections, tracker_section, write_registry
 from rgbt_track.vot.stacks import eao_interval, stock_stack
 from rgbt_track.vot.workspace import build_workspace, safe_names
@@ -148,6 +149,28 @@ def test_unlabelled_and_absent_frames_are_nan_and_no_anchor(make_sequence, tmp_p
     from vot.experiment.multistart import find_anchors
 
     assert find_anchors(loaded) == ([1], [57])
+
+
+def test_sparse_labels_are_refused_or_filled_between(make_sequence, tmp_path):
+    sequence = make_sequence(length=61)
+    whole = sequence.boxes.copy()
+    sequence.boxes[np.arange(61) % 10 != 0] = np.nan
+    sequence.absent[35] = True
+    with pytest.raises(ValueError, match=r"one: 53 of 61 frames have no label.* --interpolate 9"):
+        build_workspace([sequence], tmp_path / "refused")
+    build_workspace([sequence], tmp_path / "ws", interpolate=9)
+    written = np.loadtxt(tmp_path / "ws" / "sequences" / "one" / "groundtruth.txt", delimiter=",")
+    gap = np.zeros(61, bool)
+    gap[31:40] = True  # the target is away somewhere in there: nothing is known of the rest
+    assert np.allclose(written[~gap], whole[~gap], atol=1e-3)
+    assert np.isnan(written[gap]).all()
+
+
+def test_gaps_longer_than_asked_stay(make_sequence):
+    sequence = make_sequence(length=12)
+    sequence.boxes[2:4] = sequence.boxes[6:9] = sequence.boxes[11] = np.nan
+    filled = ground_truth(sequence, 2)
+    assert np.flatnonzero(np.isnan(filled).any(1)).tolist() == [6, 7, 8, 11]
 
 
 def test_thermal_images_of_another_size_pass_and_of_another_shape_do_not(make_sequence, tmp_path):

@@ -33,7 +33,7 @@ def vot_evaluate(
     if not tracker:
         tracker = [default_tracker()]
         typer.echo(f"tracker {tracker[0]}: {tracker_note(tracker[0])}")
-    scores = run_toolkit(workspace, tracker, force=force)
+    scores = run_toolkit(workspace, list(dict.fromkeys(tracker)), force=force)
     # Over another interval, and with every frame shown, EAO is another number altogether.
     challenge = [score for score in scores if score.experiment != EXPERIMENT]
     if challenge:

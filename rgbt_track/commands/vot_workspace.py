@@ -23,6 +23,9 @@ def vot_workspace(
     fps: int = typer.Option(
         30, min=1, help="The videos' frame rate, the time limit of real-time runs."
     ),
+    interpolate: int = typer.Option(
+        0, min=0, help="Fill so many unlabelled frames between two labels: 9 for VTUAV."
+    ),
     copy: bool = typer.Option(False, help="Copy the images instead of linking them."),
 ) -> None:
     """Build a VOT workspace: sequences with anchors, a stack, and the trackers.
@@ -49,6 +52,7 @@ def vot_workspace(
             stack=stack,
             trackers=chosen,
             fps=fps,
+            interpolate=interpolate,
             copy=copy,
             on_sequence=lambda name: progress.advance(task),
         )

@@ -29,8 +29,7 @@ class SessionFault(RuntimeError):
     """What ended the session, in one line of ASCII that TraX can carry as the reason."""
 
     def __init__(self, cause: BaseException) -> None:
-        text = " ".join(f"{type(cause).__name__}: {cause}".split())
-        super().__init__(text.encode("ascii", "backslashreplace").decode())
+        super().__init__(_ascii(" ".join(f"{type(cause).__name__}: {cause}".split())))
 
 
 def main() -> None:
@@ -47,7 +46,7 @@ def main() -> None:
         [trax.Region.RECTANGLE],
         [trax.Image.PATH],
         ["color", "ir"],
-        tracker_name=os.environ.get("RGBT_TRACKER", "rgbt-track"),
+        tracker_name=_ascii(os.environ.get("RGBT_TRACKER", "rgbt-track")),
     )
     try:
         with server, quiet_streams():
@@ -100,6 +99,10 @@ def quiet_streams() -> Iterator[None]:
             os.close(kept)
             if failed:
                 _give_out(chatter)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _give_out(chatter: Any) -> None:

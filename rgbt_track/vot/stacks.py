@@ -23,10 +23,13 @@ experiments:
     type: multistart
     analyses:
       - type: multistart_average_ar
+        name: accuracy and robustness
       - type: multistart_eao_score
+        name: expected average overlap
         low: {low}
         high: {high}
       - type: multistart_eao_curve
+        name: expected average overlap by length
         high: {high}
 """
 

@@ -78,7 +78,7 @@ def analyse(workspace: str | Path, trackers: Sequence[str]) -> list[Score]:
     workspace = check_workspace(workspace)
     # The toolkit's cache does not notice that results have changed.
     shutil.rmtree(workspace / "cache" / "analysis", ignore_errors=True)
-    name = "+".join(trackers)
+    name = _joint_name(trackers)
     file = workspace / "analysis" / f"{name}.json"
     file.unlink(missing_ok=True)
     output = _run(workspace, ["analysis", *trackers, "--name", name])
@@ -90,7 +90,7 @@ def analyse(workspace: str | Path, trackers: Sequence[str]) -> list[Score]:
 def report(workspace: str | Path, trackers: Sequence[str]) -> Path:
     """Write the toolkit's HTML report and return its path; raises as ``analyse`` does."""
     workspace = check_workspace(workspace)
-    name = "+".join(trackers)
+    name = _joint_name(trackers)
     file = workspace / "reports" / name / "report.html"
     file.unlink(missing_ok=True)
     output = _run(workspace, ["report", *trackers, "--format", "html", "--name", name])
@@ -131,6 +131,10 @@ def _toolkit_folder() -> Path:
             f"vot-toolkit {version} cannot run these experiments, 0.7.4 can: {REMEDY}"
         )
     return folder
+
+
+def _joint_name(trackers: Sequence[str]) -> str:
+    return "+".join(trackers)[:100]  # file names have a limit
 
 
 def _run(workspace: Path, arguments: list[str], poll: Callable[[], None] = lambda: None) -> str:

@@ -4,9 +4,9 @@ The toolkit's own ``vot initialize`` writes the same files but no anchors, and f
 stacks it wants to download their data. Everything here works without a network and without the
 toolkit installed. ``config.yaml`` is written last: a folder that has it is complete.
 
-A frame that has no box, or whose target the data set marks absent, is written as ``nan``. The
-toolkit counts its overlap as 0 but never as a failure, and no run starts on it. Where a set has
-boxes for both modalities, those of the visible image are used.
+A frame whose target is absent or unlabelled is written as ``nan`` (``labels`` says what that
+means), and no run starts on it. Where a set has boxes for both modalities, those of the visible
+image are used.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rgbt_track.boxfiles import write_text
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.frames import prepare_frames
 from rgbt_track.vot.anchors import challenge_anchors
+from rgbt_track.vot.labels import ground_truth
 from rgbt_track.vot.placing import common_suffix, place_frames
 from rgbt_track.vot.registry import Section, shipped_sections, write_registry
 from rgbt_track.vot.stacks import (
@@ -63,6 +64,7 @@ def build_workspace(
     stack: str = "auto",
     trackers: Mapping[str, Section] | None = None,
     fps: int = 30,
+    interpolate: int = 0,
     copy: bool = False,
     on_sequence: Callable[[str], None] = lambda name: None,
 ) -> WorkspaceSummary:
@@ -76,6 +78,7 @@ def build_workspace(
         trackers: sections for ``trackers.ini`` beside the shipped ones; they replace sections of
             their name.
         fps: the video's rate, which the challenge's real-time stacks take as the time limit.
+        interpolate: fill up to so many unlabelled frames between two labels by straight lines.
         copy: copy the images instead of linking them.
         on_sequence: called with each finished sequence's name.
 
@@ -97,7 +100,7 @@ def build_workspace(
         (out / folder).mkdir(parents=True, exist_ok=True)
     runs = 0
     for name, sequence in zip(names, sequences, strict=True):
-        runs += _build_sequence(name, sequence, out / "sequences", fps, copy)
+        runs += _build_sequence(name, sequence, out / "sequences", fps, interpolate, copy)
         on_sequence(name)
     interval = None if stock else eao_interval(len(sequence) for sequence in sequences)
     if interval:
@@ -146,13 +149,16 @@ def _is_workspace(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() or (folder / "sequences").is_dir()
 
 
-def _build_sequence(name: str, sequence: Sequence, folder: Path, fps: int, copy: bool) -> int:
+def _build_sequence(
+    name: str, sequence: Sequence, folder: Path, fps: int, interpolate: int, copy: bool
+) -> int:
     """Write one sequence, whole or not at all; returns its number of runs."""
     if sequence.rgb is None or sequence.tir is None:
         raise ValueError(f"{sequence.name}: VOT RGB-T needs visible and thermal frames")
     channels = {"color": sequence.rgb, "ir": sequence.tir}
     try:
         height, width = prepare_frames(*sequence.frame(0))["rgb"].shape[:2]
+        boxes = ground_truth(sequence, interpolate)
         anchors = challenge_anchors(_can_start(sequence, width, height))
     except ValueError as error:
         raise ValueError(f"{sequence.name}: {error}") from None
@@ -163,15 +169,13 @@ def _build_sequence(name: str, sequence: Sequence, folder: Path, fps: int, copy:
         "width": width,
         "height": height,
         "length": len(sequence),
-    }
-    patterns = {
-        f"channels.{channel}": f"{channel}/%08d{common_suffix(files)}"
-        for channel, files in channels.items()
+        "channels.color": f"color/%08d{common_suffix(sequence.rgb)}",
+        "channels.ir": f"ir/%08d{common_suffix(sequence.tir)}",
     }
     texts = {
-        "groundtruth.txt": _lines(map(_box_text, _known_boxes(sequence))),
+        "groundtruth.txt": _lines(",".join(f"{side:.4f}" for side in box) for box in boxes),
         "anchor.value": _lines(map(str, anchors)),
-        "sequence": _lines(f"{key}={value}" for key, value in {**metadata, **patterns}.items()),
+        "sequence": _lines(f"{key}={value}" for key, value in metadata.items()),
         "source.txt": _lines(os.path.abspath(files[0]) for files in channels.values()),
     }
     if not _already_built(folder / name, texts):
@@ -204,19 +208,11 @@ def _write_sequence(
     part.replace(folder)
 
 
-def _known_boxes(sequence: Sequence) -> NDArray[np.floating]:
-    return np.where(sequence.labelled[:, None], sequence.boxes, np.nan)
-
-
 def _can_start(sequence: Sequence, width: int, height: int) -> NDArray[np.bool_]:
     """Frames whose box has a part inside the image; elsewhere no tracker can be started."""
     x, y, w, h = np.where(sequence.labelled[:, None], sequence.boxes, 0.0).T
     inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0)
     return sequence.labelled & inside
-
-
-def _box_text(box: NDArray[np.floating]) -> str:
-    return ",".join(f"{value:.4f}" for value in box)
 
 
 def _lines(lines: Iterable[str]) -> str:
