@@ -102,9 +102,9 @@ def test_evaluate_analyse_report(workspace):
     page = file.read_text(encoding="utf-8")
     assert "stand label" in page
     assert f"{score.eao:.3f}"[:4] in page
-    table = score_table([score], {"stand": "stand label"})
+    table = score_table([score])
     assert [next(iter(column.cells)) for column in table.columns] == [
-        "stand label",
+        "stand",
         "everyframe",
         f"{score.eao:.4f}",
         f"{score.accuracy:.4f}",

@@ -239,7 +239,7 @@ def test_a_sequence_without_boxes_is_refused(make_sequence, tmp_path):
         ({"out": "100%"}, "cannot work in a path with accents or any of"),
         ({"out": "a[b]"}, "cannot work in a path"),
         ({"out": "café"}, "cannot work in a path"),
-        ({"out": "data"}, "data holds something else than a workspace"),
+        ({"out": "data"}, "data holds something that rgbt-track did not make"),
         ({"out": "file"}, "file is a file"),
     ],
 )
@@ -250,6 +250,23 @@ def test_unfit_settings_are_refused(make_sequence, tmp_path, arguments, message)
     with pytest.raises(ValueError, match=message):
         build_workspace([sequence], out, **arguments)
     assert not (tmp_path / "ws").exists()
+
+
+def test_a_workspace_of_another_origin_is_left_alone(make_sequence, tmp_path):
+    theirs = tmp_path / "ws" / "sequences" / "car"
+    theirs.mkdir(parents=True)
+    (tmp_path / "ws" / "sequences" / "list.txt").write_text("car\n")
+    (tmp_path / "ws" / "config.yaml").write_text("stack: vot2020/rgbtir\n")
+    with pytest.raises(ValueError, match="holds something that rgbt-track did not make"):
+        build_workspace([make_sequence()], tmp_path / "ws")
+    assert (tmp_path / "ws" / "sequences" / "list.txt").read_text() == "car\n"
+
+
+def test_an_empty_workspace_of_the_toolkit_is_filled(make_sequence, tmp_path):
+    vot = pytest.importorskip("vot.workspace")
+    vot.Workspace.initialize(str(tmp_path / "ws"), {"stack": "vot2020/rgbtir"}, download=False)
+    build_workspace([make_sequence()], tmp_path / "ws", stack="vot2020")
+    assert len(load(tmp_path / "ws").dataset) == 1
 
 
 def test_no_sequences_are_refused(tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +68,11 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
             scores = toolkit.analyse(workspace, trackers)
         with _step(progress, "vot report"):
             file = toolkit.report(workspace, trackers)
-    labels = {name: tracker_label(registry, name) for name in trackers}
-    Console().print(score_table(scores, labels))
+    # By label, which says when a network is untrained.
+    scores = [replace(score, tracker=tracker_label(registry, score.tracker)) for score in scores]
+    Console().print(score_table(scores))
     typer.echo(f"report: {file}")
-    return list(scores)
+    return scores
 
 
 def print_beside_published(scores: Sequence[Score]) -> None:
@@ -88,15 +90,14 @@ def print_beside_published(scores: Sequence[Score]) -> None:
     Console().print(to_rich(published_vot_rgbt2020(own)))
 
 
-def score_table(scores: Sequence[Score], labels: Mapping[str, str]) -> Table:
-    """The measures as a table for the terminal, trackers by their labels."""
+def score_table(scores: Sequence[Score]) -> Table:
+    """The measures as a table for the terminal."""
     from rich.table import Table
 
     table = Table("tracker", "experiment", "EAO", "accuracy", "robustness")
     for score in scores:
         measures = (score.eao, score.accuracy, score.robustness)
-        label = labels.get(score.tracker, score.tracker)
-        table.add_row(label, score.experiment, *(f"{value:.4f}" for value in measures))
+        table.add_row(score.tracker, score.experiment, *(f"{value:.4f}" for value in measures))
     return table
 
 

@@ -60,9 +60,12 @@ def evaluate(
     def report() -> None:
         progress(sum(frames for run, frames in runs.items() if finished(run)), sum(runs.values()))
 
+    if all(map(finished, runs)):
+        report()
+        return
     output = _run(workspace, ["evaluate", tracker], report)
     report()
-    missing = [run.name for run in runs if not finished(run)]
+    missing = [run for run in runs if not finished(run)]
     if missing:
         raise ValueError(
             f"{tracker} did not finish {len(missing)} of {len(runs)} runs: {_complaint(output)}"

@@ -37,6 +37,8 @@ from rgbt_track.vot.stacks import (
     stock_stack,
 )
 
+_SOURCE = "source.txt"  # in every sequence made here: which images it was made from
+
 
 @dataclass(frozen=True)
 class WorkspaceSummary:
@@ -88,8 +90,7 @@ def build_workspace(
         FileNotFoundError: an image that does not exist.
     """
     out = check_path(Path(out))
-    if out.is_dir() and any(out.iterdir()) and not _is_workspace(out):
-        raise ValueError(f"{out} holds something else than a workspace; give a new folder")
+    _check_contents(out)
     stock = stock_stack(stack)
     if not sequences:
         raise ValueError("no sequences: a workspace needs at least one")
@@ -103,13 +104,7 @@ def build_workspace(
         runs += _build_sequence(name, sequence, out / "sequences", fps, interpolate, copy)
         on_sequence(name)
     interval = None if stock else eao_interval(len(sequence) for sequence in sequences)
-    if interval:
-        write_text(out / "stack.yaml", stack_yaml(*interval))
-    chosen = dict(trackers or {})
-    write_registry(out / "trackers.ini", {**shipped_sections(), **chosen}, replace=chosen)
-    write_text(out / "sequences" / "list.txt", "".join(f"{name}\n" for name in names))
-    name = stock or "stack.yaml"
-    write_text(out / "config.yaml", f"registry:\n- ./trackers.ini\nstack: {name}\n")
+    _write_settings(out, names, stock, interval, dict(trackers or {}))
     frames = sum(map(len, sequences))
     return WorkspaceSummary(out, stock or "auto", len(names), frames, runs, interval)
 
@@ -144,9 +139,32 @@ def safe_names(names: Items[str]) -> list[str]:
     return safe
 
 
-def _is_workspace(folder: Path) -> bool:
-    # An interrupted build has no config.yaml yet.
-    return (folder / "config.yaml").is_file() or (folder / "sequences").is_dir()
+def _check_contents(out: Path) -> None:
+    """``ValueError`` unless the folder is new, empty, or (a part of) a workspace made here."""
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    folders = [path for path in out.glob("sequences/*") if path.is_dir() and path.name[0] != "."]
+    ours = all((folder / _SOURCE).is_file() for folder in folders)
+    begun = {path.name for path in out.iterdir()} <= {"sequences", "results"}
+    if not ours or not (begun or (out / "config.yaml").is_file()):
+        raise ValueError(
+            f"{out} holds something that rgbt-track did not make; give the workspace a new folder"
+        )
+
+
+def _write_settings(
+    out: Path,
+    names: Items[str],
+    stock: str | None,
+    interval: tuple[int, int] | None,
+    trackers: Mapping[str, Section],
+) -> None:
+    if interval:
+        write_text(out / "stack.yaml", stack_yaml(*interval))
+    write_registry(out / "trackers.ini", {**shipped_sections(), **trackers}, replace=trackers)
+    write_text(out / "sequences" / "list.txt", _lines(names))
+    stack = stock or "stack.yaml"
+    write_text(out / "config.yaml", f"registry:\n- ./trackers.ini\nstack: {stack}\n")
 
 
 def _build_sequence(
@@ -176,7 +194,7 @@ def _build_sequence(
         "groundtruth.txt": _lines(",".join(f"{side:.4f}" for side in box) for box in boxes),
         "anchor.value": _lines(map(str, anchors)),
         "sequence": _lines(f"{key}={value}" for key, value in metadata.items()),
-        "source.txt": _lines(os.path.abspath(files[0]) for files in channels.values()),
+        _SOURCE: _lines(os.path.abspath(files[0]) for files in channels.values()),
     }
     if not _already_built(folder / name, texts):
         _write_sequence(folder / name, texts, channels, copy)
