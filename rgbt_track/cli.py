@@ -17,6 +17,7 @@ from rgbt_track.commands import (
     evaluate,
     failures,
     fuse,
+    fuse_ablation,
     info,
     robustness,
     score,
@@ -44,6 +45,7 @@ app.command("score")(score.score)
 app.command("robustness")(robustness.robustness)
 app.command("failures")(failures.failures)
 app.command("fuse")(fuse.fuse)
+app.command("fuse-ablation")(fuse_ablation.fuse_ablation)
 app.command("info")(info.info)
 app.add_typer(data, name="data")
 data.command("check")(data_check.data_check)

@@ -303,7 +303,7 @@ def test_shapes_and_labels(dataset: PairDataset) -> None:
     for index in range(40):
         item = dataset[0, index]
         for name in ("rgb", "tir"):
-            assert item["template"][name].shape == (3, 39, 39)
+            assert item["template"][name].shape == (3, 47, 47)
             assert item["search"][name].shape == (3, 79, 79)
             assert item["search"][name].dtype == np.uint8
         assert item["labels"].shape == (3, 3, 7, 7) and item["labels"].dtype == np.int8
@@ -350,7 +350,7 @@ def test_visible_only_material_gets_a_thermal_channel_and_one_look_per_pair(
     correlations = []
     for index in range(12):
         pair = dataset.pair(pair_generator(0, 0, index))
-        small = cv2.resize(pair.search.images["tir"][20:59, 20:59], (39, 39))
+        small = cv2.resize(pair.search.images["tir"][16:63, 16:63], (47, 47))
         template = pair.template.images["tir"][..., 0]
         assert small.std() > 1 and pair.search.images["tir"].shape == (79, 79, 1)
         correlations.append(np.corrcoef(small.ravel(), template.ravel())[0, 1])
@@ -369,8 +369,8 @@ def test_thermal_only_material_trains_without_the_visible_branch(tmp_path: Path)
 
 def test_the_sheet_shows_every_pair(dataset: PairDataset) -> None:
     sheet = pair_sheet(dataset, seed=3, rows=2, columns=3)
-    tile_height, tile_width = 2 * 79 + 4, 39 + 79 + 4
+    tile_height, tile_width = 2 * 79 + 4, 47 + 79 + 4
     assert sheet.shape == (2 * tile_height, 3 * tile_width, 3) and sheet.dtype == np.uint8
     first = dataset.pair(pair_generator(3, 0, 0))
-    assert (sheet[80, :39] == 0).sum() < sheet[80, :39].size
-    assert first.template.images["rgb"].shape == (39, 39, 3)
+    assert (sheet[80, :47] == 0).sum() < sheet[80, :47].size
+    assert first.template.images["rgb"].shape == (47, 47, 3)

@@ -56,7 +56,7 @@ def tiny_experiment(root: Path, **training: Any) -> Config:
             "head_channels": 8,
             "anchors": {"stride": 8, "ratios": [0.5, 1.0, 2.0], "scales": [3.0]},
         },
-        "tracking": {"template_size": 39, "search_size": 79},
+        "tracking": {"template_size": 47, "search_size": 79},
         "training": {
             "root": str(root),
             "sources": [{"dataset": "plain"}],

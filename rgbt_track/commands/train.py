@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import typer
@@ -16,24 +17,66 @@ def train(
     nodes: int = typer.Option(1, help="How many machines, under torchrun or SLURM."),
     accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
 ) -> None:
-    """Train a tracker; under torchrun or SLURM on many GPUs and machines.
+    """Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.
 
     Example: `rgbt-track train lrrtrack_r50 training.root=~/data training.batch=16`
     """
     from rgbt_track.extras import require
+    from rgbt_track.resources import find_yaml, is_image_fusion
     from rgbt_track.training.overrides import load_experiment
 
+    count: int | str = int(devices) if devices.isdecimal() else devices
+    if is_image_fusion(find_yaml(experiment, "experiments")):
+        _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
+        return
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     from rgbt_track.training.run import train as run
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
     weights = run(
         config,
         out or Path("runs") / config.name,
         resume=resume,
-        devices=int(devices) if devices.isdecimal() else devices,
+        devices=count,
         nodes=nodes,
         accelerator=accelerator,
     )
     typer.echo(f"weights: {weights}")
     typer.echo(f"track with them: rgbt-track track --tracker {experiment} --weights {weights} ...")
+
+
+def _train_image_fusion(
+    experiment: str,
+    settings: list[str],
+    out: Path | None,
+    resume: bool,
+    devices: int | str,
+    nodes: int,
+    accelerator: str,
+) -> None:
+    from rgbt_track.extras import require
+    from rgbt_track.imagefusion.config import load_image_experiment
+
+    config = load_image_experiment(experiment, settings)
+    require("train", "lightning", "tensorboard", "matplotlib")
+    from rgbt_track.training.image_features import STAND_IN
+    from rgbt_track.training.image_run import train_image_fusion
+
+    if config.training.features == STAND_IN:
+        typer.echo(
+            "note: the losses compare an UNTRAINED VGG-16, as the experiment asks; "
+            "the paper's are ImageNet's, training.features=vgg16",
+            err=True,
+        )
+    weights = train_image_fusion(
+        config,
+        out or Path("runs") / config.name,
+        resume=resume,
+        devices=devices,
+        nodes=nodes,
+        accelerator=accelerator,
+    )
+    typer.echo(f"weights: {weights}")
+    typer.echo(f"fuse with them: rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT")

@@ -157,6 +157,7 @@ class TrainingConfig:
         root: the folder that relative paths of sources begin at.
         sources: what is trained on.
         validation: sequences held out; the best checkpoints are those that track them best.
+        validation_frames: of each of them, at most so many frames; 0 for all.
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
             module and its head with all else frozen (the paper's way), ``all`` everything.
         init_weights: weights to start from, relative to ``root``.
@@ -167,8 +168,11 @@ class TrainingConfig:
         freeze_batch_norm: keep every batch norm's running statistics as they are.
         channels_last: memory layout of the network, faster on most processors.
         checkpoint_every: steps between two saves of ``last.ckpt``.
+        log_every: steps between two lines of the logs.
         validate_every: epochs between two validations.
         keep_best: how many best checkpoints stay.
+        average: decay per step of a running mean of the weights, which is then what is validated
+            and exported (0.999, say); 0 for none.
     """
 
     root: str = "."
@@ -188,6 +192,7 @@ class TrainingConfig:
     freeze_batch_norm: bool = False
     channels_last: bool = False
     checkpoint_every: int = 500
+    log_every: int = 10
     validate_every: int = 1
     keep_best: int = 3
     average: float = 0.0

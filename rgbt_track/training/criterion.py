@@ -72,13 +72,17 @@ class Criterion(nn.Module):
         return terms
 
     def overlaps(self, output: NetworkOutput, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Mean overlap of each branch's best box with the target, over the positive pairs."""
-        positive = ~batch["negative"].bool()
+        """Mean overlap of each branch's best box with the target, over the positive pairs.
+
+        0 where a batch has none.
+        """
+        positive = (~batch["negative"].bool()).float()
         found = {}
         for name in self.branches:
-            if name in output.responses and positive.any():
+            if name in output.responses:
                 boxes = best_boxes(output.responses[name], self.anchors)
-                found[name] = iou_cxcywh(boxes, batch["box"])[positive].mean()
+                overlaps = iou_cxcywh(boxes, batch["box"]) * positive
+                found[name] = overlaps.sum() / positive.sum().clamp(min=1)
         return found
 
     def _sums(self, output: NetworkOutput, batch: Mapping[str, Any], name: str) -> LossSums:

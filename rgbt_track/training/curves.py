@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-Curves = dict[str, list[tuple[int, float]]]
+from rgbt_track.training.log import read_metrics
 
 _COLUMNS = 4
 _SHARE = 0.02  # of a curve's points that its running mean covers
-
-
-def read_curves(path: Path) -> Curves:
-    """Metric -> (step, value) in order; ``ValueError`` when the file holds no numbers."""
-    curves: Curves = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if name not in ("epoch", "step") and value:
-                    curves[name].append((int(row["step"]), float(value)))
-    if not curves:
-        raise ValueError(f"{path}: no metrics to draw")
-    return dict(curves)
 
 
 def draw_curves(metrics: Path, out: Path) -> None:
     """Draw every metric of a ``metrics.csv`` into a PNG, whole or not at all."""
     from matplotlib.figure import Figure
 
-    curves = read_curves(metrics)
+    curves = read_metrics(metrics)
     names = sorted(curves, key=_order)
     rows = -(-len(names) // _COLUMNS)
     figure = Figure(figsize=(4 * _COLUMNS, 2.6 * rows), layout="constrained")

@@ -11,7 +11,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from rgbt_track.config import Config
-from rgbt_track.data.pairs import PairDataset
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.training.pairing import pair_dataset
 from rgbt_track.training.sampling import PairBatches
@@ -63,13 +62,14 @@ class PairData(pl.LightningDataModule):
 class PairLoader:
     """A loader that asks where to begin: one iteration is an epoch, or what is left of it.
 
-    ``position`` gives the epoch and the steps of it that are done. It is asked at the first batch,
-    since the Trainer makes the iterator before it has restored its own progress.
+    ``dataset`` maps (epoch, index) to an example. ``position`` gives the epoch and the steps of it
+    that are done. It is asked at the first batch, since the Trainer makes the iterator before it
+    has restored its own progress.
     """
 
     def __init__(
         self,
-        dataset: PairDataset,
+        dataset: Any,
         batches: PairBatches,
         workers: int,
         position: Callable[[], tuple[int, int]],
@@ -77,7 +77,7 @@ class PairLoader:
         self.batches = batches
         self._position = position
         self._loader: DataLoader[Any] = DataLoader(
-            dataset,  # type: ignore[arg-type]
+            dataset,
             batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0,

@@ -49,14 +49,12 @@ class TrackingModule(pl.LightningModule):
         batch = self._on_device(batch)
         output = self.network(batch["template"], batch["search"])
         terms = self.criterion(output, batch, self._mean_over_ranks)
-        logged = {f"train/{name}": term.detach() for name, term in terms.items()}
-        self.log_dict(logged, batch_size=len(batch["box"]))
         with torch.no_grad():
             overlaps = self.criterion.overlaps(output, batch)
-        self.log_dict(
-            {f"train/overlap_{name}": value for name, value in overlaps.items()},
-            batch_size=len(batch["box"]),
-        )
+            shown = {**terms, **{f"overlap_{name}": value for name, value in overlaps.items()}}
+            values = self._mean_over_ranks(torch.stack(list(shown.values())))
+        logged = {f"train/{name}": value for name, value in zip(shown, values, strict=True)}
+        self.log_dict(logged, batch_size=len(batch["box"]))
         return terms["total"]
 
     def on_train_epoch_start(self) -> None:

@@ -19,6 +19,11 @@ def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
     has, naming it.
     """
     path = find_yaml(name, "experiments")
+    return from_mapping(Config, read_values(path, settings), str(path))
+
+
+def read_values(path: Path, settings: Iterable[str] = ()) -> dict[str, Any]:
+    """The mapping in an experiment's file, named after it, with the settings applied."""
     values: dict[str, Any] = {"name": path.stem, **read_yaml(path)}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -31,7 +36,7 @@ def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
                 f"{setting!r}: not a YAML value: {' '.join(str(error).split())}"
             ) from None
         _set(values, key.split("."), value, setting)
-    return from_mapping(Config, values, str(path))
+    return values
 
 
 def _set(values: dict[str, Any], keys: list[str], value: Any, setting: str) -> None:

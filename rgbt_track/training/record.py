@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
 import subprocess
 import sys
@@ -15,14 +16,17 @@ import torch
 import yaml
 
 from rgbt_track import __version__
-from rgbt_track.config import Config, read_yaml, to_mapping
+from rgbt_track.config import read_yaml, to_mapping
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
-CONFIG, RECORD = "config.yaml", "run.json"
+CONFIG, RECORD, LAST = "config.yaml", "run.json", "last.ckpt"
 
 
-def write_record(out: Path, config: Config) -> None:
-    """Write ``config.yaml`` and ``run.json``, both whole or not at all."""
+def write_record(out: Path, config: Any) -> None:
+    """Write ``config.yaml`` and ``run.json``, both whole or not at all.
+
+    ``config`` is a ``Config``, or any experiment whose ``training`` has a ``seed``.
+    """
     out.mkdir(parents=True, exist_ok=True)
     _write(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
     record = {
@@ -38,7 +42,13 @@ def write_record(out: Path, config: Config) -> None:
     _write(out / RECORD, json.dumps(record, indent=1) + "\n")
 
 
-def check_folder(out: Path, last: Path, config: Config, resume: bool) -> None:
+def check_folder(
+    out: Path,
+    last: Path,
+    config: Any,
+    resume: bool,
+    sections: tuple[str, ...] = ("model", "tracking"),
+) -> None:
     """Whether a run may begin or go on in ``out``.
 
     Raises ``FileExistsError`` for a new run where another one lies, ``FileNotFoundError`` when
@@ -55,7 +65,7 @@ def check_folder(out: Path, last: Path, config: Config, resume: bool) -> None:
     if not (out / CONFIG).is_file():
         raise FileNotFoundError(f"{out / CONFIG}: missing, so what was trained here is unknown")
     before, now = read_yaml(out / CONFIG), to_mapping(config)
-    for section in ("model", "tracking"):
+    for section in sections:
         changed = _differences(before.get(section, {}), now[section])
         if changed:
             key, old, new = changed[0]
@@ -63,6 +73,18 @@ def check_folder(out: Path, last: Path, config: Config, resume: bool) -> None:
                 f"{out}: cannot resume: {section}.{key} was {old!r} in that run and is {new!r} "
                 "now; resume with the settings of its config.yaml, or start a new run"
             )
+
+
+def steps_done(checkpoint: Path) -> int:
+    """The step at which a checkpoint was written; ``ValueError`` for a damaged one."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        return int(content["global_step"])
+    except (RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
+        raise ValueError(
+            f"{checkpoint}: damaged checkpoint; resume from another one by renaming it {LAST}, "
+            "or start a new run"
+        ) from None
 
 
 def git_commit() -> str | None:

@@ -1,7 +1,7 @@
 """A whole training run: from an experiment to a run folder with weights, logs and curves.
 
 The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed), ``checkpoints/``
-(``last.ckpt`` and the best), ``log/`` (``metrics.csv`` and TensorBoard's files), ``curves.png`` and
+(``last.ckpt`` and the best), ``metrics.csv``, ``log/`` (TensorBoard), ``curves.png`` and
 ``weights.safetensors``.
 """
 
@@ -17,17 +17,18 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     TQDMProgressBar,
 )
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from rgbt_track.build import load_weights, save_weights
 from rgbt_track.config import Config
 from rgbt_track.training.callbacks import SaveLast
 from rgbt_track.training.curves import draw_curves
 from rgbt_track.training.datamodule import PairData
+from rgbt_track.training.log import MetricsFile, cut_metrics
 from rgbt_track.training.module import TrackingModule
-from rgbt_track.training.record import check_folder, write_record
+from rgbt_track.training.record import LAST, check_folder, steps_done, write_record
 
-LAST = "last.ckpt"
+METRICS = "metrics.csv"
 
 
 def train(
@@ -49,6 +50,7 @@ def train(
     out = Path(out)
     last = out / "checkpoints" / LAST
     check_folder(out, last, config, resume)
+    done = steps_done(last) if resume else 0
     pl.seed_everything(config.training.seed, workers=True, verbose=False)
     data = PairData(config)
     module = TrackingModule(config)
@@ -60,9 +62,12 @@ def train(
     )  # fmt: skip
     if trainer.is_global_zero:
         write_record(out, config)
+        if resume:
+            cut_metrics(out / METRICS, done)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(module, datamodule=data, ckpt_path=str(last) if resume else None)
+        checkpoint = str(last) if resume else None
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     return _finish(trainer, module, config, out)
 
 
@@ -93,9 +98,9 @@ def build_trainer(
         limit_val_batches=None if validates else 0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        log_every_n_steps=10,
+        log_every_n_steps=training.log_every,
         logger=[
-            CSVLogger(out, name="", version="log"),
+            MetricsFile(out / METRICS),
             TensorBoardLogger(out, name="", version="log"),
         ],
         callbacks=_callbacks(config, out, progress, validates),
@@ -138,7 +143,6 @@ def _finish(trainer: pl.Trainer, module: TrackingModule, config: Config, out: Pa
     weights = out / "weights.safetensors"
     if trainer.is_global_zero:
         save_weights(weights, module.network, config)
-        metrics = out / "log" / "metrics.csv"
-        if metrics.is_file():
-            draw_curves(metrics, out / "curves.png")
+        if (out / METRICS).is_file():
+            draw_curves(out / METRICS, out / "curves.png")
     return weights

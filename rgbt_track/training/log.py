@@ -1,0 +1,76 @@
+"""The metrics of a run in one CSV file that survives a resume: ``step,name,value``, a line each.
+
+Lightning's CSV logger deletes what lies in its folder when a run goes on in it, and rewrites the
+whole file when a new metric appears. Here lines are only appended; a resume first cuts off what
+came after its checkpoint, so that the file is that of an uninterrupted run.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+Curves = dict[str, list[tuple[int, float]]]
+_HEAD = "step,name,value\n"
+
+
+class MetricsFile(Logger):
+    """A Trainer's logger that appends to ``path``."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one line per metric."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.is_file()
+        with self.path.open("a", encoding="utf-8") as file:
+            if is_new:
+                file.write(_HEAD)
+            for name, value in metrics.items():
+                if name != "epoch":
+                    file.write(f"{step},{name},{value!r}\n")
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the run folder keeps ``config.yaml``."""
+
+
+def cut_metrics(path: Path, step: int) -> None:
+    """Drop all lines of ``step`` and later ones, and one that was cut off in the middle."""
+    if not path.is_file():
+        return
+    kept = [
+        line
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+        if line.endswith("\n") and int(line.split(",", 1)[0]) < step
+    ]
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(_HEAD + "".join(kept), encoding="utf-8")
+    part.replace(path)
+
+
+def read_metrics(path: Path) -> Curves:
+    """Metric -> (step, value) in order; ``ValueError`` when the file holds no numbers."""
+    curves: Curves = defaultdict(list)
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            curves[row["name"]].append((int(row["step"]), float(row["value"])))
+    if not curves:
+        raise ValueError(f"{path}: no metrics to draw")
+    return dict(curves)
