@@ -111,6 +111,17 @@ def test_an_exact_name_beats_a_prefix_and_two_prefixes_are_refused(tmp_path):
         result_paths(tmp_path, ["bus"])
 
 
+def test_a_longer_prefix_is_another_result_unless_it_goes_on_from_the_shorter(tmp_path):
+    make(tmp_path, "T_car.txt", "T_red_car.txt")  # red_car may lie outside of the split
+    assert result_paths(tmp_path, ["car"])["car"].name == "T_car.txt"
+    make(tmp_path, "MFNet_car.txt")
+    with pytest.raises(ValueError, match=r"T_car\.txt and MFNet_car\.txt.*keep one"):
+        result_paths(tmp_path, ["car"])
+    make(tmp_path, "bus.txt", "bus.csv")
+    with pytest.raises(ValueError, match=r"bus\.csv and bus\.txt"):
+        result_paths(tmp_path, ["bus"])
+
+
 def test_files_beside_the_boxes_are_not_results(tmp_path):
     make(tmp_path, "car.txt", "car_time.txt", "car_all_scores.txt", "run_time.txt")
     assert list(result_paths(tmp_path, ["car"])) == ["car"]

@@ -64,17 +64,22 @@ def result_paths(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
 
     A file belongs to the longest sequence name that its own name is or ends with, after ``_`` or
     ``-``; quotes (``leftgirl'swhitebag``) and case do not matter. Raises ``ValueError`` for two
-    files that fit one sequence equally well.
+    files of different prefixes, unless one prefix goes on from the other: beside ``T_car`` a
+    ``T_red_car`` belongs to another sequence.
     """
     keys = {_key(name): name for name in sequences}
-    taken: dict[str, list[tuple[int, Path]]] = {}
+    taken: dict[str, list[tuple[str, Path]]] = {}
     for path in _candidates(folder, keys):
         key = _key(_name(path, keys))
         for start in _starts(key):
             if key[start:] in keys:
-                taken.setdefault(keys[key[start:]], []).append((start, path))
+                taken.setdefault(keys[key[start:]], []).append((key[:start], path))
                 break
-    return {name: _single(name, sorted(found)) for name, found in taken.items()}
+    return {name: _single(name, sorted(found, key=_by_prefix)) for name, found in taken.items()}
+
+
+def _by_prefix(item: tuple[str, Path]) -> tuple[int, Path]:
+    return len(item[0]), item[1]
 
 
 def _key(name: str) -> str:
@@ -104,14 +109,15 @@ def _candidates(folder: Path, keys: dict[str, str]) -> list[Path]:
     )
 
 
-def _single(name: str, found: list[tuple[int, Path]]) -> Path:
-    best = [path for start, path in found if start == found[0][0]]
-    if len(best) > 1:
-        raise ValueError(
-            f"{best[0].parent}: {best[0].name} and {best[1].name} both look like the result of "
-            f"{name}; keep one"
-        )
-    return best[0]
+def _single(name: str, found: list[tuple[str, Path]]) -> Path:
+    (prefix, path), *others = found
+    for other_prefix, other in others:
+        if other_prefix == prefix or not other_prefix.startswith(prefix):
+            raise ValueError(
+                f"{path.parent}: {path.name} and {other.name} both look like the result of {name}; "
+                "keep one"
+            )
+    return path
 
 
 def frame_rate(results: dict[str, Path]) -> float | None:
