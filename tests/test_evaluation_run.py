@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import time
 from dataclasses import dataclass
 
 import cv2
@@ -39,6 +41,16 @@ class BrightestTracker:
 class FailingTracker(BrightestTracker):
     def update(self, rgb, tir, state):
         raise ValueError("out of luck")
+
+
+class SlowTracker(BrightestTracker):
+    def update(self, rgb, tir, state):
+        time.sleep(0.02)
+        return state
+
+
+def slow(device):
+    return SlowTracker()
 
 
 def brightest(device):
@@ -155,6 +167,20 @@ def test_processes_give_the_same_files(tmp_path, plain):
         run_jobs(TrackerSource(f"{__name__}:failing"), three, workers=2)
 
 
+def test_an_interruption_does_not_wait_for_whole_sequences(tmp_path):
+    jobs = [Job(Clip(name, 150), tmp_path / f"{name}.txt") for name in "abcd"]
+
+    def interrupt(frames):
+        if frames:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(TrackerSource(f"{__name__}:slow"), jobs, workers=2, advance=interrupt)
+    for process in multiprocessing.active_children():
+        process.join()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tracker_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     jobs = [Job(Clip(name), tmp_path / f"{name}.txt") for name in "ab"]
     with pytest.raises(ValueError, match=r"2 of 2 sequences failed.*: no tracker") as caught:
@@ -189,6 +215,20 @@ def test_a_folder_belongs_to_one_tracker(tmp_path):
     left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["notes.txt", "notes.txt", trackers.STAMP]
     assert json.loads((tmp_path / trackers.STAMP).read_text()) == {"tracker": "B"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_results_without_a_stamp_are_somebody_elses(tmp_path, force):
+    (tmp_path / "4").mkdir()
+    (tmp_path / "4" / "walk.txt").write_text("1,2,3,4\n")
+    with pytest.raises(ValueError, match=r"no tracker\.json.*--results or --label"):
+        trackers.claim_folder(tmp_path, {"tracker": "A"}, force=force)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["walk.txt"]
+
+
+def test_missing_weights_are_named():
+    with pytest.raises(FileNotFoundError, match=r"no such weights: gone\.pth"):
+        trackers.describe_tracker("lrrtrack_r50", "gone.pth")
 
 
 def test_the_stamp_of_a_shipped_tracker_holds_its_settings():

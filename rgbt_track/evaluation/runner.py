@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -169,16 +170,17 @@ def _run_apart(
     advance: Advance,
 ) -> list[str]:
     context = multiprocessing.get_context("spawn")
-    counter, turns = context.Value("q", 0), context.Queue()
+    counter, stop, turns = context.Value("q", 0), context.Event(), context.Queue()
     for turn in range(workers):
         turns.put(devices[turn % len(devices)])
     threads = max((os.cpu_count() or 1) // workers, 1)
-    starting = (source, turns, threads, counter)
+    starting = (source, turns, threads, counter, stop)
     with ProcessPoolExecutor(workers, context, _start_process, starting) as pool:
         futures = {pool.submit(_run_in_process, job): job for job in jobs}
         try:
             return _watch(futures, counter, advance)
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -198,13 +200,16 @@ def _watch(futures: dict[Future[None], Job], counter: Any, advance: Advance) -> 
     return failures
 
 
-def _start_process(source: TrackerSource, turns: Any, threads: int, counter: Any) -> None:
+def _start_process(
+    source: TrackerSource, turns: Any, threads: int, counter: Any, stop: Any
+) -> None:
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process hears it, and says stop
     for variable in _THREAD_VARIABLES:  # read by the libraries that the tracker is about to load
         os.environ[variable] = str(threads)
     cv2.setNumThreads(threads)
-    _process.update(source=source, device=turns.get(), threads=threads, counter=counter)
+    _process.update(source=source, device=turns.get(), threads=threads, counter=counter, stop=stop)
 
 
 def _run_in_process(job: Job) -> None:
@@ -213,9 +218,11 @@ def _run_in_process(job: Job) -> None:
         _process["tracker"] = _process["source"].load(_process["device"])
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(_process["threads"])
-    counter = _process["counter"]
+    counter, stop = _process["counter"], _process["stop"]
 
     def advance(frames: int) -> None:
+        if stop.is_set():
+            raise InterruptedError("stopped")
         with counter.get_lock():
             counter.value += frames
 

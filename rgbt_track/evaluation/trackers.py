@@ -59,6 +59,8 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
 
     Raises as ``load_tracker`` does.
     """
+    if weights is not None and not Path(weights).is_file():
+        raise FileNotFoundError(f"no such weights: {weights}")
     if is_dotted(name):
         return {"tracker": name}
     from rgbt_track.config import to_mapping
@@ -81,10 +83,16 @@ def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) ->
     """Write the stamp into a results folder, or check the one that is there.
 
     Raises ``ValueError`` where the folder holds results of another tracker and ``force`` is not
-    given; with it, the old results (boxes with their times) are deleted.
+    given; with it, the old results (boxes with their times) are deleted. Results without a stamp
+    are refused in any case: they were not made here.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STAMP
+    if not path.is_file() and any(folder.rglob("*.txt")):
+        raise ValueError(
+            f"{folder}: holds text files but no {STAMP}, so other results; give another --results "
+            "or --label (rgbt-track score scores what is there)"
+        )
     text = json.dumps(stamp, indent=1, sort_keys=True, default=str) + "\n"
     if path.is_file() and not force and path.read_text(encoding="utf-8") != text:
         raise ValueError(
