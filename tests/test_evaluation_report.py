@@ -138,6 +138,11 @@ def test_score_writes_every_format(root, results, tmp_path):
     )
     assert overall["near"] == pytest.approx(expected)
     assert overall["perfect"]["AO"] == 1
+    limits, curves = document["thresholds"], document["trackers"]["near"]["curves"]
+    pairs = {"overlap": "success", "distance": "precision"}
+    for limit, curve in {**pairs, "normalized_distance": "normalized_precision"}.items():
+        assert len(limits[limit]) == len(curves[curve])
+    assert limits["normalized_distance"][20] == 0.2
     rows = list(csv.DictReader((out / "scores.csv").open()))
     assert [row["tracker"] for row in rows] == ["perfect", "near"]
     assert float(rows[1]["AO"]) == overall["near"]["AO"]
@@ -206,6 +211,7 @@ def test_score_without_images_and_by_other_rules(root, results, tmp_path):
     document = json.loads(run(*arguments).stdout)
     assert document["rules"] == "official"
     assert document["trackers"]["perfect"]["overall"] == {"MPR": 1, "MSR": pytest.approx(20 / 21)}
+    assert "3 of 234 sequences" in run(*arguments[:-2]).stdout  # a part of a copy is no table
     document = json.loads(run(*arguments, "--rules", "pysot").stdout)
     assert set(document["trackers"]["perfect"]["overall"]) == {"PR", "NPR", "SR"}
     refused("no images of vtuav", "score", "vtuav", "--root", bare, "--results", results)
@@ -269,6 +275,11 @@ def test_unknown_things(root, results, tmp_path):
     refused("did you mean 'plain'", "score", "plian", "--root", root, "--results", results)
     refused("no such folder", "score", "plain", "--root", root, "--results", tmp_path / "none")
     refused("no such folder", "score", "plain", "--root", tmp_path / "none", "--results", results)
+    (tmp_path / "taken").write_text("")
+    refused(
+        "--out .*taken is a file; give a folder",
+        *("score", "plain", "--root", root, "--results", results, "--out", tmp_path / "taken"),
+    )
     refused(
         "two trackers are called near",
         *("score", "plain", "--root", root, "--results", results, "--results", results / "near"),
@@ -303,7 +314,7 @@ def test_evaluate_keeps_two_trackers_apart(root, tmp_path):
 def test_evaluate_of_one_sequence(root, tmp_path):
     arguments = ("evaluate", "plain", "--root", root, "--tracker", f"{__name__}:staying")
     arguments += ("--results", tmp_path, "--no-plots", "--sequence")
-    assert "1 sequences, 3 scored frames" in run(*arguments, "tree").stdout
+    assert "1 sequence, 3 scored frames" in run(*arguments, "tree").stdout
     refused("no sequence 'trees', did you mean 'tree'", *arguments, "trees")
 
 
@@ -323,6 +334,8 @@ def test_failures_makes_a_picture(root, results, tmp_path):
     text = run(*arguments, results / "near", "--sequences", 2, "--frames", 3).stdout
     assert "AO 0.7" in text
     assert cv2.imread(str(out)).shape == (2 * 444, 600, 3)
+    arguments[5] = tmp_path / "sheet.txt"
+    refused(r"sheet\.txt: not an image's name; valid: .*\.png", *arguments, results / "near")
     refused("holds 2 trackers: near, perfect; give one", *arguments, results)
 
 
@@ -333,6 +346,13 @@ def test_robustness_by_force_runs_again(root, tmp_path):
     assert "6 of 6 sequences are done already" in run(*arguments).stdout
     assert "done already" not in run(*arguments, "--force").stdout
     refused("other settings", *arguments, "--seed", 1)
+
+
+def test_robustness_knows_all_its_trackers_before_the_first_run(root, tmp_path):
+    arguments = ["robustness", "plain", "--root", root, "--tracker", f"{__name__}:staying"]
+    arguments += ["--tracker", "nobody", "--results", tmp_path / "out", "--kind", "offset"]
+    refused("unknown name 'nobody'", *arguments)
+    assert not list((tmp_path / "out").rglob("*.txt"))
 
 
 # --- what needs what

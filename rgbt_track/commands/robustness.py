@@ -58,15 +58,18 @@ def robustness(
     data = open_evaluation_set(dataset, root, "generic", split, sequence or None)
     folder = results or Path("results") / "robustness" / data.name
     outcome = {plan.kind: (plan, dict[str, protocol.Curve]()) for plan in plans}
-    for name in tracker or [default_tracker()]:
-        own = folder / short_name(name)
-        source = TrackerSource(name, str(weights) if weights else None)
-        claim_tracker(own, source, force=force, seed=seed)
+    names = tracker or [default_tracker()]
+    sources = [TrackerSource(name, str(weights) if weights else None) for name in names]
+    for source in sources:
+        claim_tracker(folder / short_name(source.name), source, force=force, seed=seed)
+    for source in sources:
+        name = short_name(source.name)
+        own = folder / name
         for plan in plans:
             jobs = protocol.plan_jobs(data, plan, own, seed)
-            run_with_progress(source, jobs, workers, device, f"{short_name(name)} {plan.kind}")
+            run_with_progress(source, jobs, workers, device, f"{name} {plan.kind}")
             curve = protocol.severity_curve(data, plan, own)
-            outcome[plan.kind][1][short_name(name)] = curve
+            outcome[plan.kind][1][name] = curve
     for plan, curves in outcome.values():
         table = protocol.severity_table(plan, curves)
         typer.echo(table.title)

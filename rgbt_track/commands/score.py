@@ -46,6 +46,8 @@ def score(
 
     if format not in ("table", "markdown", "csv", "json"):
         raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
+    if out is not None and out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out {out} is a file; give a folder")
     data = open_evaluation_set(dataset, root, rules, split, images=False)
     folders = find_trackers(results, data)
     with Progress(console=Console(stderr=True), transient=True) as progress:

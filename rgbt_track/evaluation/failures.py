@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.boxes import iou_xywh
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.evaluation.frames import result_xywh
 from rgbt_track.evaluation.metrics import average_overlap
 from rgbt_track.evaluation.resultfiles import read_boxes, result_paths
 from rgbt_track.evaluation.truth import EvaluationSet, own_pixels
@@ -55,7 +56,7 @@ def worst_sequences(data: EvaluationSet, folder: Path, count: int = 5) -> list[F
     failures = []
     for name, path in result_paths(folder, data.sequences).items():
         sequence = data.sequences[name]
-        boxes = own_pixels(_four_columns(path), -data.first_pixel)
+        boxes = own_pixels(result_xywh(data.rules, read_boxes(path)), -data.first_pixel)
         if len(boxes) < len(sequence):
             raise ValueError(f"{path}: {len(boxes)} rows for {len(sequence)} frames")
         boxes = boxes[: len(sequence)]
@@ -66,13 +67,6 @@ def worst_sequences(data: EvaluationSet, folder: Path, count: int = 5) -> list[F
             average = average_overlap(boxes[1:], sequence.boxes[1:])
             failures.append(Failure(sequence, boxes, overlaps, average))
     return sorted(failures, key=lambda failure: failure.average)[:count]
-
-
-def _four_columns(path: Path) -> NDArray[np.floating]:
-    boxes = read_boxes(path)
-    if boxes.shape[1] == 8:
-        boxes = np.concatenate([boxes[:, :2], boxes[:, 4:6] - boxes[:, :2]], axis=1)
-    return boxes
 
 
 def worst_frames(overlaps: NDArray[np.floating], count: int = 6) -> list[int]:

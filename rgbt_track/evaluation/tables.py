@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rgbt_track import __version__
 from rgbt_track.evaluation.comparison import Entry
+from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
 from rgbt_track.evaluation.truth import EvaluationSet
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def title_of(data: EvaluationSet, entries: Sequence[Entry]) -> str:
     """What was scored, on how much, by which rules."""
     count, frames = len(entries[0].scores.sequences), entries[0].scores.frames
     part = f" {data.split}" if data.split else ""
-    whole = len(data.truths)
-    sequences = f"{count} of {whole} sequences" if count < whole else f"{count} sequences"
+    of_all = f" of {data.whole}" if count < data.whole else ""
+    sequences = f"{count}{of_all} sequence{'s' if max(count, data.whole) > 1 else ''}"
     return f"{data.name}{part}, {data.rules.name} rules, {sequences}, {frames:,} scored frames"
 
 
@@ -148,7 +149,11 @@ def to_json(data: EvaluationSet, entries: Sequence[Entry]) -> str:
         "split": data.split,
         "rules": rules.name,
         "rgbt_track": __version__,
-        "thresholds": {"overlap": list(rules.overlaps), "distance": list(rules.distances)},
+        "thresholds": {
+            "overlap": list(rules.overlaps),
+            "distance": list(rules.distances),
+            "normalized_distance": NORMALIZED_DISTANCES.tolist(),
+        },
         "trackers": {entry.name: _entry(entry) for entry in entries},
     }
     return json.dumps(document, indent=1) + "\n"

@@ -47,6 +47,12 @@ class EvaluationSet:
         return self.description.name
 
     @property
+    def whole(self) -> int:
+        """Sequences of a whole copy, by the description; those there are, where it says none."""
+        part = self.description.split(self.split) if self.split else self.description
+        return max(part.sequences or 0, len(self.truths))
+
+    @property
     def first_pixel(self) -> int:
         return self.description.first_pixel
 
