@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from rgbt_track.resources import find_yaml, nearest
+from rgbt_track.resources import find_yaml, is_image_fusion, names, nearest
 from rgbt_track.training.config import TrainingConfig
 
 T = TypeVar("T")
@@ -119,6 +119,9 @@ def load_config(name: str | Path) -> Config:
     and the key, for anything in it that is not a setting.
     """
     path = find_yaml(name, "experiments")
+    if is_image_fusion(path):
+        trackers = ", ".join(names("experiments"))
+        raise ValueError(f"{path}: fuses pictures and tracks nothing; trackers are {trackers}")
     values = read_yaml(path)
     return from_mapping(Config, {"name": path.stem, **values}, str(path))
 

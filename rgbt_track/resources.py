@@ -7,11 +7,13 @@ editable install) has them beside it. Both are found by name, with no working di
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 WEIGHTS = _PACKAGE / "weights"
+_TASK_LINE = re.compile(r"^task:\s*image_fusion\s*(#.*)?$", re.MULTILINE)
 
 
 def folder(kind: str) -> Path:
@@ -23,8 +25,14 @@ def folder(kind: str) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """Names of the shipped YAML files of one kind, sorted."""
-    return sorted(path.stem for path in folder(kind).glob("*.yaml"))
+    """Names of the shipped YAML files of one kind, sorted; of experiments, those of trackers."""
+    paths = folder(kind).glob("*.yaml")
+    return sorted(path.stem for path in paths if not is_image_fusion(path))
+
+
+def is_image_fusion(path: Path) -> bool:
+    """Whether a YAML says ``task: image_fusion``: no tracker, but a network that fuses pictures."""
+    return bool(_TASK_LINE.search(path.read_text(encoding="utf-8", errors="replace")))
 
 
 def find_yaml(name: str | Path, kind: str) -> Path:

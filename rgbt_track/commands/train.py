@@ -25,6 +25,7 @@ def train(
     from rgbt_track.resources import find_yaml, is_image_fusion
     from rgbt_track.training.overrides import load_experiment
 
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     count: int | str = int(devices) if devices.isdecimal() else devices
     if is_image_fusion(find_yaml(experiment, "experiments")):
         _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
@@ -33,7 +34,6 @@ def train(
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     from rgbt_track.training.run import train as run
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
     weights = run(
         config,

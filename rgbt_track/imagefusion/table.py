@@ -33,27 +33,31 @@ class MetricTable:
             means[key] = sum(values) / len(values) if values else math.nan
         return means
 
-    def to_rich(self, per_pair: bool = True) -> Table:
-        """A table for the terminal, the mean last."""
+    def to_rich(
+        self, per_pair: bool = True, heading: str | None = None, mean: bool = True
+    ) -> Table:
+        """A table for the terminal: the rows if ``per_pair``, then their mean."""
         from rich import box
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column(f"{len(self.rows)} pairs", no_wrap=True)
+        table.add_column(heading or f"{len(self.rows)} pairs", no_wrap=True)
         for key in METRICS:
             table.add_column(HEADINGS.get(key, key), justify="right", min_width=7)
         for name, values in self.rows.items() if per_pair else ():
             table.add_row(name, *_cells(values))
-        table.add_row("mean", *_cells(self.mean()), style="bold")
+        if mean:
+            table.add_row("mean", *_cells(self.mean()), style="bold")
         return table
 
-    def write_csv(self, path: Path) -> None:
-        """Write the rows and their mean atomically."""
+    def write_csv(self, path: Path, mean: bool = True) -> None:
+        """Write the rows, and their mean, atomically."""
+        rows = dict(self.rows) | ({"mean": self.mean()} if mean else {})
         part = path.with_name(f".{path.name}.part")
         with part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["pair", *METRICS])
-            for name, values in [*self.rows.items(), ("mean", self.mean())]:
+            writer.writerow(["name", *METRICS])
+            for name, values in rows.items():
                 writer.writerow([name, *(f"{values[key]:.6f}" for key in METRICS)])
         part.replace(path)
 

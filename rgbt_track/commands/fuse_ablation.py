@@ -1,0 +1,46 @@
+"""``rgbt-track fuse-ablation``: train variants of an image-fusion network and compare them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+
+def fuse_ablation(
+    pairs: Path = typer.Argument(
+        help="Pairs to train on: a folder with color/ and ir/ (or several)."
+    ),
+    settings: list[str] = typer.Argument(None, help="Settings for all variants, as key.key=value."),
+    experiments: Path = typer.Option(
+        None, help="A folder of YAMLs; LRRNet's ablations without it."
+    ),
+    test: Path = typer.Option(None, help="Pairs to judge by; those of the training without it."),
+    limit: int = typer.Option(0, help="Judge by the first so many pairs; 0 for all."),
+    out: Path = typer.Option(Path("runs/fuse_ablation"), help="A run folder per variant in it."),
+    only: list[str] = typer.Option(None, help="Names of variants; may be repeated."),
+    accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
+) -> None:
+    """Train each variant on a folder of pairs and print a table like LRRNet's Tables 3 and 4.
+
+    A variant whose run folder has its weights is not trained again, an interrupted one goes on.
+
+    Example: `rgbt-track fuse-ablation RoadScene/ --test TNO/ training.epochs=1`
+    """
+    from rgbt_track.extras import require
+
+    require("train", "lightning", "tensorboard", "matplotlib")
+    from rich.console import Console
+
+    from rgbt_track.imagefusion.ablation import judge, train_variant, variants
+    from rgbt_track.imagefusion.table import MetricTable
+
+    chosen = variants(experiments, only or [])
+    table = MetricTable()
+    for name, path in chosen.items():
+        typer.echo(f"{name} ({len(table.rows) + 1} of {len(chosen)})", err=True)
+        weights = train_variant(path, pairs, out / name, settings or [], accelerator)
+        table.add(name, judge(weights, test or pairs, limit))
+        table.write_csv(out / "ablation.csv", mean=False)
+    Console().print(table.to_rich(heading="variant", mean=False))
+    typer.echo(f"table in {out / 'ablation.csv'}")
