@@ -1,0 +1,359 @@
+"""Training of image-fusion networks: experiments, pairs, features, and whole small runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from rgbt_track.config import from_mapping, load_config, to_mapping
+from rgbt_track.imagefusion.ablation import judge, train_variant, variants
+from rgbt_track.imagefusion.config import (
+    ImageExperiment,
+    ImageTrainingConfig,
+    PairSourceConfig,
+    load_image_experiment,
+)
+from rgbt_track.imagefusion.networks import build_image_network, load_image_network
+from rgbt_track.images import write_image
+from rgbt_track.resources import folder, is_image_fusion, names
+from rgbt_track.training.image_data import PairPictures, find_pairs
+from rgbt_track.training.image_features import STAND_IN, VGGBlocks, vgg_blocks
+
+pytest.importorskip("lightning")
+
+SHIPPED = [path for path in sorted(folder("experiments").rglob("*.yaml")) if is_image_fusion(path)]
+SMALL = """
+task: image_fusion
+network: {name: NAME, args: ARGS}
+training:
+  sources: [{dataset: pairs}]
+  side: 16
+  view: crop
+  features: random_vgg16
+  epochs: 2
+  batch: 2
+  pairs_per_epoch: 8
+  workers: 0
+  checkpoint_every: 3
+  optimizer: {lr: 0.003}
+"""
+ARGS = {
+    "lrrnet": "{width: 4}",
+    "lrcfuse": "{width: 4, common_width: 4}",
+    "lwc_densefuse": "{growth: 4}",
+}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pairs of 40x30: noise and gradients, colour and grey."""
+    root, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for name in ("color", "ir"):
+        (root / name).mkdir()
+    for index in range(4):
+        ramp = np.linspace(0, 200, 40).astype(np.uint8)
+        visible = np.broadcast_to(ramp, (30, 40))[..., None].repeat(3, 2).copy()
+        visible[..., index % 3] += rng.integers(0, 50, (30, 40), np.uint8)
+        infrared = np.full((30, 40), 40, np.uint8)
+        infrared[5 * index : 5 * index + 10, 10:20] = 220
+        write_image(root / "color" / f"{index}.png", visible)
+        write_image(root / "ir" / f"{index}.png", infrared)
+    return root
+
+
+def written(tmp_path: Path, name: str = "lrrnet", extra: str = "") -> Path:
+    path = tmp_path / f"{name}_small.yaml"
+    path.write_text(SMALL.replace("NAME", name).replace("ARGS", ARGS[name]) + extra)
+    return path
+
+
+def experiment(
+    tmp_path: Path, pairs: Path, name: str = "lrrnet", *settings: str
+) -> ImageExperiment:
+    return load_image_experiment(written(tmp_path, name), [f"training.root={pairs}", *settings])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_experiment_builds_and_is_complete(path: Path) -> None:
+    config = load_image_experiment(path)
+    assert config.name == path.stem
+    assert from_mapping(ImageExperiment, to_mapping(config), "again") == config
+    network = build_image_network(config.network.name, config.network.args)
+    assert sum(p.numel() for p in network.parameters()) > 20_000
+    given = yaml.safe_load(path.read_text())["training"]
+    assert {"features", "epochs", "batch", "side", "loss", "optimizer", "sources"} <= set(given)
+
+
+def test_shipped_experiments_are_the_papers() -> None:
+    assert {"lrrnet", "lrrnet_paper", "lrcfuse", "lwc_densefuse"} <= {p.stem for p in SHIPPED}
+    base = to_mapping(load_image_experiment("lrrnet"))
+    changed = {}
+    for name, path in variants(None, []).items():
+        other = to_mapping(load_image_experiment(path))
+        flat = [(k, v) for section in ("network", "training") for k, v in _flat(other[section])]
+        assert len(flat) == len(dict(flat))
+        changed[name] = {k: v for (k, v), (_, w) in zip(flat, _both(base), strict=True) if v != w}
+    assert changed == {
+        "blocks2": {"args.blocks": 2},
+        "blocks4": {},
+        "blocks6": {"args.blocks": 6},
+        "blocks8": {"args.blocks": 8},
+        "conv8": {"args.extractor": "conv8"},
+        "dense": {"args.extractor": "dense"},
+        "without_pixel": {"loss.pixel": 0.0},
+        "without_gram": {"loss.deep": 0.0},
+    }
+    paper = load_image_experiment("lrrnet_paper").training
+    assert (paper.optimizer.name, paper.optimizer.lr) == ("adam", 1e-5)
+    assert paper.optimizer.weight_decay == 0.9 and paper.optimizer.final_share == 1.0
+    assert (paper.side, paper.batch, paper.epochs, paper.pairs_per_epoch) == (128, 8, 4, 20000)
+
+
+def _flat(values: dict, prefix: str = "") -> list[tuple[str, object]]:
+    found = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            found.append((prefix + key, value))
+    return found
+
+
+def _both(base: dict) -> list[tuple[str, object]]:
+    return _flat(base["network"]) + _flat(base["training"])
+
+
+def test_trackers_and_image_networks_are_kept_apart(tmp_path: Path) -> None:
+    assert "lrrtrack_lite" in names("experiments") and "lrrnet" not in names("experiments")
+    with pytest.raises(ValueError, match=r"fuses pictures and tracks nothing; trackers are .*lite"):
+        load_config("lrrnet")
+    for text, message in [
+        ("loss: {pixl: 1}", "unknown key 'pixl', did you mean 'pixel'"),
+        ("view: whole", "view is 'whole'; valid: resize, crop"),
+        ("side: 8", "side is 8; the fourth block"),
+        ("batch: 0", "batch is 0; expected at least 1"),
+        ("stages: {reconstruct_until: 0.5, full_at: 0.2}", "reconstruct_until <= full_at"),
+        ("sources: [{every: 0}]", "every is 0"),
+        ("loss: {middle_blocks: [1]}", "middle_blocks"),
+    ]:
+        key, _, value = text.partition(": ")
+        with pytest.raises(ValueError, match=message):
+            load_image_experiment(written(tmp_path), [f"training.{key}={value}"])
+    with pytest.raises(ValueError, match="unknown image network 'lrnet', did you mean 'lrrnet'"):
+        build_image_network("lrnet", {})
+    with pytest.raises(ValueError, match=r"image network 'lrrnet': .*widht"):
+        build_image_network("lrrnet", {"widht": 4})
+
+
+def test_pairs_are_squares_in_grey_drawn_by_their_key(pairs: Path) -> None:
+    source = (PairSourceConfig(),)
+    found = find_pairs(source * 2, str(pairs))  # each pair once
+    assert [(a.parent.name, b.parent.name, a.stem == b.stem) for a, b in found] == [
+        ("color", "ir", True)
+    ] * 4
+    assert len(find_pairs((PairSourceConfig(every=2),), str(pairs))) == 4  # stills: one frame each
+    training = ImageTrainingConfig(side=16, view="crop")
+    data = PairPictures(found, training)
+    visible, infrared = data[0, 3]
+    assert visible.shape == infrared.shape == (1, 16, 16) and visible.dtype == torch.float32
+    assert visible.min() >= 0 and 60 < visible.max() <= 255
+    assert torch.equal(data[0, 3][0], visible)
+    others = [data[key][0] for key in [(0, 4), (1, 3)]]
+    others.append(PairPictures(found, replace(training, seed=9))[0, 3][0])
+    assert not any(torch.equal(other, visible) for other in others)
+    whole = PairPictures(found, ImageTrainingConfig(side=20)).whole(0)[0]
+    assert whole[0, :, 0].mean() < 40 and whole[0, :, -1].mean() > 150  # the whole ramp, squeezed
+
+
+def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:
+    for name in ("color", "ir"):
+        (tmp_path / name).mkdir()
+        picture = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
+        picture[...] = picture[..., :1]
+        write_image(tmp_path / name / "a.png", picture)
+    data = PairPictures(
+        find_pairs((PairSourceConfig(),), str(tmp_path)), ImageTrainingConfig(side=16, view="crop")
+    )
+    for index in range(5):
+        visible, infrared = data[0, index]
+        assert torch.equal(visible, infrared)
+
+
+def test_stand_in_features_keep_the_size_of_pixels() -> None:
+    blocks = vgg_blocks(STAND_IN)
+    pictures = 255 * torch.rand(1, 1, 32, 32).expand(-1, 3, -1, -1)
+    maps = blocks(pictures)
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+    ]
+    assert all(40 < m.square().mean().sqrt() < 400 for m in maps)
+    assert all(torch.equal(a, b) for a, b in zip(maps, vgg_blocks(STAND_IN)(pictures), strict=True))
+
+
+def test_blocks_are_torchvisions_and_weights_come_from_files(tmp_path: Path) -> None:
+    from torchvision.models.vgg import cfgs, make_layers
+
+    torch.manual_seed(3)
+    features = make_layers(cfgs["D"])
+    torch.save({f"features.{k}": v for k, v in features.state_dict().items()}, tmp_path / "vgg.pth")
+    blocks = vgg_blocks(str(tmp_path / "vgg.pth"))
+    picture = torch.rand(1, 3, 32, 32)
+    x, expected = picture, []
+    for index, layer in enumerate(features):
+        x = layer(x)
+        if index in (3, 8, 15, 22):  # relu1_2, relu2_2, relu3_3, relu4_3
+            expected.append(x)
+    for got, want in zip(blocks(picture), expected, strict=True):
+        torch.testing.assert_close(got, want)
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"not VGG-16: 0\.weight is"):
+        vgg_blocks(str(tmp_path / "other.pth"))
+    with pytest.raises(FileNotFoundError, match="no such weights file: vgg17"):
+        vgg_blocks("vgg17")
+
+
+def test_missing_download_names_the_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision.models
+
+    def offline(weights: object) -> None:
+        assert weights is torchvision.models.VGG16_Weights.IMAGENET1K_V1
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models, "vgg16", offline)
+    with pytest.raises(ValueError, match=r"no route to host.*features=random_vgg16"):
+        vgg_blocks("vgg16")
+
+
+def test_the_loss_sees_the_features_of_vgg() -> None:
+    assert isinstance(vgg_blocks(STAND_IN), VGGBlocks)
+
+
+def run(config: ImageExperiment, out: Path, resume: bool = False) -> Path:
+    from rgbt_track.training.image_run import train_image_fusion
+
+    return train_image_fusion(
+        config, out, resume=resume, devices=1, accelerator="cpu", progress=False
+    )
+
+
+def curves(out: Path) -> dict[str, list[tuple[int, float]]]:
+    from rgbt_track.training.log import read_metrics
+
+    return read_metrics(out / "metrics.csv")
+
+
+@pytest.mark.parametrize("name", ARGS)
+def test_a_run_leaves_weights_curves_and_a_record(name: str, tmp_path: Path, pairs: Path) -> None:
+    config = experiment(tmp_path, pairs, name, "training.validation=[]")
+    weights = run(config, tmp_path / "run")
+    assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["seed"] == 1 and "torch" in record["packages"]
+    assert (
+        yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["training"]["features"]
+        == STAND_IN
+    )
+    terms = {
+        "train/pixel",
+        "train/shallow",
+        "train/middle",
+        "train/deep",
+        "train/total",
+        "train/lr",
+    }
+    assert terms <= set(curves(tmp_path / "run"))
+    network = load_image_network(weights)
+    assert not network.training
+    start = build_image_network(name, config.network.args, seed=1)
+    moved = [
+        not torch.equal(a, b) for a, b in zip(network.parameters(), start.parameters(), strict=True)
+    ]
+    assert any(moved)
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        run(config, tmp_path / "run")
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, pairs: Path) -> None:
+    config = experiment(tmp_path, pairs)
+    whole = load_image_network(run(config, tmp_path / "whole"))
+    _interrupted(config, tmp_path / "half")
+    resumed = load_image_network(run(config, tmp_path / "half", resume=True))
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    other = load_image_experiment(
+        written(tmp_path), [f"training.root={pairs}", "network.args.width=5"]
+    )
+    with pytest.raises(ValueError, match=r"cannot resume: network\.args was"):
+        run(other, tmp_path / "half", resume=True)
+
+
+def _interrupted(config: ImageExperiment, out: Path) -> None:
+    """Stop in the second epoch, after its checkpoint of step 6 of 8."""
+    from rgbt_track.training import image_module
+
+    original = image_module.ImageFusionModule.training_step
+
+    def failing(self: image_module.ImageFusionModule, batch: object, index: int) -> torch.Tensor:
+        if self.global_step == 7:
+            raise KeyError("power cut")
+        return original(self, batch, index)  # type: ignore[arg-type]
+
+    image_module.ImageFusionModule.training_step = failing  # type: ignore[method-assign, assignment]
+    try:
+        with pytest.raises(KeyError, match="power cut"):
+            run(config, out)
+    finally:
+        image_module.ImageFusionModule.training_step = original  # type: ignore[method-assign]
+
+
+def test_losses_fall_and_stages_follow_each_other(tmp_path: Path, pairs: Path) -> None:
+    config = experiment(
+        tmp_path, pairs, "lwc_densefuse", "training.epochs=20",
+        "training.validation=[]", "training.stages={reconstruct_until: 0.4, full_at: 0.6}",
+    )  # fmt: skip
+    run(config, tmp_path / "run")
+    found = curves(tmp_path / "run")
+    rebuilt = [value for _, value in found["train/reconstruction"]]
+    assert rebuilt[-1] < rebuilt[0] / 2
+    assert max(step for step, _ in found["train/reconstruction"]) < 0.62 * 80
+    assert min(step for step, _ in found["train/deep"]) >= 0.4 * 80
+
+
+def test_validation_pairs_are_held_out(tmp_path: Path, pairs: Path) -> None:
+    with pytest.raises(ValueError, match="4 validation pairs are trained on"):
+        run(experiment(tmp_path, pairs, "lrrnet", "training.validation=[{}]"), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"nothing to train on: give .* training\.sources"):
+        run(experiment(tmp_path, pairs, "lrrnet", "training.sources=[]"), tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, pairs: Path) -> None:
+    config = experiment(tmp_path, pairs, "lrrnet", "training.optimizer.lr=1.0e+30")
+    with pytest.raises(ValueError, match=r"lower training\.optimizer\.lr|NaN or infinite"):
+        run(config, tmp_path / "run")
+
+
+def test_ablations_train_what_is_missing_and_are_judged_alike(tmp_path: Path, pairs: Path) -> None:
+    place = tmp_path / "experiments"
+    place.mkdir()
+    written(place)
+    found = variants(place, [])
+    assert list(found) == ["lrrnet_small"]
+    weights = train_variant(found["lrrnet_small"], pairs, tmp_path / "out", [], "cpu")
+    written_at = weights.stat().st_mtime_ns
+    assert train_variant(found["lrrnet_small"], pairs, tmp_path / "out", []) == weights
+    assert weights.stat().st_mtime_ns == written_at
+    values = judge(weights, pairs, limit=2)
+    assert values["En"] > 0 and np.isfinite(values["Nabf"])
+    with pytest.raises(ValueError, match="no variant 'block2', did you mean 'blocks2'"):
+        variants(None, ["block2"])
+    with pytest.raises(FileNotFoundError, match="no experiments"):
+        variants(tmp_path / "nowhere", [])
