@@ -36,8 +36,6 @@ class PictureOutput(AbstractContextManager["PictureOutput"]):
     def __enter__(self) -> PictureOutput:
         if self._video is not None:
             self._stack.enter_context(self._video)
-        elif not self.is_file:
-            self.out.mkdir(exist_ok=True)
         return self
 
     def __exit__(
@@ -55,11 +53,12 @@ class PictureOutput(AbstractContextManager["PictureOutput"]):
         elif self.is_file:
             write_image(self.out, picture)
         else:
+            self.out.mkdir(exist_ok=True)
             write_image(self.out / f"{name}.png", picture)
 
     def add_parts(self, name: str, parts: dict[str, Picture]) -> None:
         """Write pictures of parts into ``parts/`` beside (or in) the output."""
         folder = (self.out.parent if self.is_file else self.out) / "parts"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)  # the first picture has made the folder above
         for part, picture in parts.items():
             write_image(folder / f"{name}_{part}.png", picture)
