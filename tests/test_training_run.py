@@ -17,9 +17,11 @@ from training_material import tiny_experiment, write_set
 
 from rgbt_track.build import build_network, read_weights_config
 from rgbt_track.config import Config, to_mapping
+from rgbt_track.training.config import SourceConfig
 from rgbt_track.training.log import read_metrics
 from rgbt_track.training.overrides import load_experiment
 from rgbt_track.training.sampling import PairBatches
+from rgbt_track.training.sources import chosen
 
 pytest.importorskip("lightning")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -373,11 +375,25 @@ def test_refused_before_anything_is_trained(root: Path, tmp_path: Path) -> None:
         attempt(sources=[{"dataset": "plain", "exclude": ["*"]}])
     with pytest.raises(ValueError, match="either 'lmdb' or 'dataset'"):
         attempt(sources=[{}])
+    with pytest.raises(ValueError, match="2 validation sequences are trained on, 'walk_0' the"):
+        attempt(validation=[{"dataset": "plain", "exclude": ["walk_1"]}])
+    with pytest.raises(ValueError, match="validation needs whole frames"):
+        attempt(validation=[{"lmdb": "a.lmdb"}])
     with pytest.raises(ValueError, match="less than one step"):
         attempt(pairs_per_epoch=3)
     with pytest.raises(FileNotFoundError, match="no such weights file"):
         attempt(init_weights="none.safetensors")
     assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_sequences_are_left_out_by_their_names_alone() -> None:
+    names = [f"sequence_{number}" for number in range(400)]
+    trained = chosen(names, SourceConfig(lmdb="a", leave_out=10))
+    validated = chosen(names, SourceConfig(lmdb="a", left_out=10))
+    assert sorted(trained + validated) == list(range(400)) and 20 < len(validated) < 60
+    some = names[::3]
+    again = chosen(some, SourceConfig(lmdb="a", left_out=10))
+    assert {some[index] for index in again} == {names[i] for i in validated} & set(some)
 
 
 def test_a_stage_without_its_branch_is_refused(root: Path, tmp_path: Path) -> None:

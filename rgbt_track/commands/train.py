@@ -34,7 +34,6 @@ def train(
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     from rgbt_track.training.run import train as run
 
-
     weights = run(
         config,
         out or Path("runs") / config.name,

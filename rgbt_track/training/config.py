@@ -21,6 +21,8 @@ class SourceConfig:
         split: the part of the data set, where it has splits.
         sequences: names to take (shell patterns); all without it.
         exclude: names to leave out (shell patterns).
+        leave_out: leave out one sequence in N, chosen by its name alone (0: none) ...
+        left_out: ... or take only those: a validation set out of the training set.
         weight: share of the draws, relative to the other sources.
         frame_range: template and search frame are at most this many frames apart.
         one_video: all sequences show one scene, so none is a negative of another.
@@ -33,6 +35,8 @@ class SourceConfig:
     split: str | None = None
     sequences: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    leave_out: int = 0
+    left_out: int = 0
     weight: float = 1.0
     frame_range: int = 100
     one_video: bool = False

@@ -14,7 +14,7 @@ from rgbt_track.config import Config
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.training.pairing import pair_dataset
 from rgbt_track.training.sampling import PairBatches
-from rgbt_track.training.sources import open_sequences
+from rgbt_track.training.sources import check_held_out, open_sequences
 
 
 class PairData(pl.LightningDataModule):
@@ -33,6 +33,7 @@ class PairData(pl.LightningDataModule):
             for source in config.training.validation
             for sequence in open_sequences(source, config.training)
         ]
+        check_held_out(self.dataset.sampler, self.sequences)
 
     def train_dataloader(self) -> PairLoader:
         training, trainer = self.config.training, self.trainer

@@ -45,6 +45,12 @@ class TrackingModule(pl.LightningModule):
         has_feature_loss = "fused" in branches and training.loss.feature > 0
         self.criterion = Criterion(training.loss, anchors, branches, has_feature_loss)
 
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """All terms of a batch of ``PairDataset``, ``total`` among them; counts of this rank."""
+        batch = self._on_device(batch)
+        output = self.network(batch["template"], batch["search"])
+        return self.criterion(output, batch)
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
         batch = self._on_device(batch)
         output = self.network(batch["template"], batch["search"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from collections.abc import Sequence as Series
 from fnmatch import fnmatchcase
@@ -75,11 +76,30 @@ def chosen(names: Series[str], source: SourceConfig) -> list[int]:
     found = [
         position
         for position, name in enumerate(names)
-        if _fits(name, wanted) and not _fits(name, source.exclude)
+        if _fits(name, wanted)
+        and not _fits(name, source.exclude)
+        and not _is_nth(name, source.leave_out)
+        and (not source.left_out or _is_nth(name, source.left_out))
     ]
     if not found:
         raise ValueError(f"{source.label}: no sequence is left after sequences and exclude")
     return found
+
+
+def check_held_out(sampler: PairSampler, sequences: Iterable[Sequence]) -> None:
+    """``ValueError`` when a sequence to validate on has the name of one that is trained on."""
+    trained = {track.name for store in sampler.stores for track in store.tracks}
+    both = sorted(trained & {sequence.name for sequence in sequences})
+    if both:
+        raise ValueError(
+            f"{len(both)} validation sequences are trained on, {both[0]!r} the first: leave them "
+            "out of training.sources with 'exclude'"
+        )
+
+
+def _is_nth(name: str, count: int) -> bool:
+    """Whether a name is one in ``count``: the same on every machine and in every store."""
+    return count > 0 and zlib.crc32(name.encode()) % count == 0
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

@@ -1,0 +1,91 @@
+"""Training pairs per second from one packed LMDB file and from loose image files, in one run.
+
+    python benchmarks/lmdb_pairs.py plain --root DIR [--experiment lrrtrack_r50] [--pairs 200]
+
+Both stores serve the same pairs (same seed) to the same augmentation, in turns, in one thread; the
+table gives medians over the turns, of reading alone and of whole pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+
+from rgbt_track.data import open_dataset
+from rgbt_track.data.lmdb_write import pack_lmdb
+from rgbt_track.data.pairs import PairDataset
+from rgbt_track.data.sampler import pair_generator
+from rgbt_track.training.config import SourceConfig
+from rgbt_track.training.overrides import load_experiment
+from rgbt_track.training.pairing import pair_dataset
+
+
+def main() -> None:
+    arguments = _arguments()
+    cv2.setNumThreads(1)
+    config = load_experiment(arguments.experiment)
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "packed.lmdb"
+        began = time.perf_counter()
+        sequences = open_dataset(arguments.dataset, arguments.root)
+        pack_lmdb(sequences, packed, config.training.store, workers=2)
+        print(f"packing: {time.perf_counter() - began:.1f} s, {packed.stat().st_size / 1e6:.0f} MB")
+        loose = SourceConfig(dataset=arguments.dataset, folder=str(arguments.root))
+        sources = {"loose files": loose, "LMDB": SourceConfig(lmdb=str(packed))}
+        datasets = {}
+        for name, source in sources.items():
+            training = dataclasses.replace(config.training, root=".", sources=(source,))
+            datasets[name] = pair_dataset(dataclasses.replace(config, training=training))
+        _compare(datasets, arguments.pairs, arguments.turns)
+
+
+def _compare(datasets: dict[str, PairDataset], pairs: int, turns: int) -> None:
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in datasets}
+    for turn in range(turns):
+        for name, dataset in datasets.items():
+            rates[name].append((_reading(dataset, turn, pairs), _pairing(dataset, turn, pairs)))
+    print(f"{'store':<12} {'crops/s read':>13} {'pairs/s':>9}   medians of {turns} turns")
+    medians = {
+        name: [statistics.median(column) for column in zip(*values, strict=True)]
+        for name, values in rates.items()
+    }
+    for name, (reading, pairing) in medians.items():
+        print(f"{name:<12} {reading:>13.0f} {pairing:>9.1f}")
+    ratios = [b / a for a, b in zip(medians["loose files"], medians["LMDB"], strict=True)]
+    print(f"{'ratio':<12} {ratios[0]:>13.1f} {ratios[1]:>9.1f}")
+
+
+def _reading(dataset: PairDataset, turn: int, pairs: int) -> float:
+    began = time.perf_counter()
+    for index in range(pairs):
+        draw = dataset.sampler.draw(pair_generator(0, turn, index))
+        for address in (draw.template, draw.search):
+            dataset.sampler.stores[address.source].read(address.track, address.position)
+    return 2 * pairs / (time.perf_counter() - began)
+
+
+def _pairing(dataset: PairDataset, turn: int, pairs: int) -> float:
+    began = time.perf_counter()
+    for index in range(pairs):
+        dataset[turn, index]
+    return pairs / (time.perf_counter() - began)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--experiment", default="lrrtrack_r50")
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

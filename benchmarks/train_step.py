@@ -1,0 +1,114 @@
+"""A training step: pairs per second, peak memory, and the share of time that waits for data.
+
+    python benchmarks/train_step.py lrrtrack_r50 [key=value ...] [--device cuda] [--steps 5]
+
+Pairs come from synthetic scenes packed into an LMDB file, through the loader that training uses
+(``training.workers``), so that the whole data side counts. Steps are forward, losses, backward
+and the optimiser's, in ``training.precision``; the first one, which warms up, is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rgbt_track.config import Config
+from rgbt_track.data import open_dataset
+from rgbt_track.data.lmdb_write import pack_lmdb
+from rgbt_track.data.synthetic import synthesize_sequences
+from rgbt_track.training.config import SourceConfig
+from rgbt_track.training.datamodule import PairLoader
+from rgbt_track.training.module import TrackingModule
+from rgbt_track.training.overrides import load_experiment
+from rgbt_track.training.pairing import pair_dataset
+from rgbt_track.training.sampling import PairBatches
+
+_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def main() -> None:
+    arguments = _arguments()
+    config = load_experiment(arguments.experiment, arguments.settings)
+    device = torch.device(arguments.device)
+    with tempfile.TemporaryDirectory() as folder:
+        batches = _batches(_with_scenes(config, Path(folder)), arguments.steps + 1)
+        _measure(config, batches, device, arguments.steps)
+
+
+def _with_scenes(config: Config, folder: Path) -> Config:
+    synthesize_sequences(folder / "scenes", count=4, frames=12)
+    packed = folder / "scenes.lmdb"
+    pack_lmdb(open_dataset("plain", folder / "scenes"), packed, config.training.store)
+    source = SourceConfig(lmdb=str(packed))
+    training = dataclasses.replace(config.training, root=".", sources=(source,))
+    return dataclasses.replace(config, training=training)
+
+
+def _batches(config: Config, steps: int) -> Iterator[Any]:
+    training = config.training
+    order = PairBatches(steps * training.batch, training.batch)
+    return iter(PairLoader(pair_dataset(config), order, training.workers, lambda: (0, 0)))
+
+
+def _measure(config: Config, batches: Iterator[Any], device: torch.device, steps: int) -> None:
+    training = config.training
+    module = TrackingModule(config).to(device)
+    optimizer = module.configure_optimizers()
+    dtype = _AUTOCAST.get(training.precision)
+    waiting, began = 0.0, 0.0
+    for step in range(steps + 1):
+        if step == 1:
+            waiting, began = 0.0, time.perf_counter()
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        batch = module.transfer_batch_to_device(batch, device, 0)
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            total = module.losses(batch)["total"]
+        total.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    seconds = time.perf_counter() - began
+    print(
+        f"{config.name} on {_device_name(device)}: batch {training.batch}, {training.precision}, "
+        f"{steps} steps: {steps * training.batch / seconds:.2f} pairs/s, "
+        f"{seconds / steps:.2f} s a step, peak memory {_peak(device) / 1e9:.2f} GB, "
+        f"{100 * waiting / seconds:.1f} % of the time waiting for data ({training.workers} workers)"
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({torch.get_num_threads()} threads)"
+
+
+def _peak(device: torch.device) -> float:
+    """Bytes: what the GPU's allocator held at most, or the process's largest resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("experiment")
+    parser.add_argument("settings", nargs="*")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--steps", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
