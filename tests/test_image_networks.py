@@ -140,8 +140,16 @@ def test_quick_form_is_the_network(
     torch.testing.assert_close(fuse_tiled(fast, visible, infrared, 5), network(visible, infrared))
 
 
+def test_quick_parts_of_lrcfuse() -> None:
+    network = build("lrcfuse")
+    fast = quicken(network)
+    assert fast is not network and type(network.parts_network) is LRRNet
+    torch.testing.assert_close(fast(*pictures()), network(*pictures()))
+    assert tuple(fast.parts(*pictures())) == LRCFuse.part_names
+
+
 def test_what_has_no_quick_form_stays_itself() -> None:
-    for network in (LRRNet(width=4, extractor="dense"), LRRNet(channels=2), LRCFuse(width=4)):
+    for network in (LRRNet(width=4, extractor="dense"), LRRNet(channels=2), LWCDenseFuse(growth=4)):
         assert quicken(network) is network and not network.training
 
 

@@ -39,7 +39,7 @@ class LRCFuse(ImageFusion):
         check_finite: bool = True,
     ) -> None:
         super().__init__(channels, check_finite=check_finite)
-        self.parts_network = LRRNet(channels, width, blocks, kernel)
+        self.parts_network: ImageFusion = LRRNet(channels, width, blocks, kernel)
         self.code = CommonCode(channels, common_width, blocks, kernel)
         self.express = reflect_conv(common_width, channels, kernel)
         self.smallest_side = self.parts_network.smallest_side

@@ -14,11 +14,14 @@ that torch's own ``softshrink`` serves; a threshold that is not positive keeps i
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fusion_modules.image.base import ImageFusion
+from fusion_modules.image.lrcfuse import LRCFuse
 from fusion_modules.image.lrrnet import LRRNet
 from fusion_modules.llrr import LLRRStack
 
@@ -32,6 +35,10 @@ def quicken(network: ImageFusion) -> ImageFusion:
     The quick form keeps no gradients and does not follow later changes of the weights.
     """
     network.eval()
+    if isinstance(network, LRCFuse):
+        twin = copy.deepcopy(network)
+        twin.parts_network = quicken(network.parts_network)
+        return twin
     if not isinstance(network, LRRNet) or network.channels > 1:
         return network
     return QuickLRRNet(network).eval() if isinstance(network.stack_visible, LLRRStack) else network

@@ -28,7 +28,7 @@ def fuse(
     weights: Path = typer.Option(None, help="Weights of `train`, or LRRNet's published file."),
     device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
     color: bool = typer.Option(True, "--color/--gray", help="Keep the visible colours, or grey."),
-    tile: int = typer.Option(512, help="Compute in tiles of this side; 0: whole pictures."),
+    tile: int = typer.Option(None, help="Compute in tiles of this side; 0: whole pictures."),
     batch: int = typer.Option(1, help="Pairs at once, of one size; helps on GPUs."),
     parts: bool = typer.Option(False, "--parts", help="Also write low-rank and sparse parts."),
     beside: bool = typer.Option(False, "--side-by-side", help="Visible, thermal, fused in one."),
@@ -61,7 +61,7 @@ def fuse(
     )
 
 
-def _fuser(weights: Path | None, device: str, tile: int, color: bool, parts: bool) -> Fuser:
+def _fuser(weights: Path | None, device: str, tile: int | None, color: bool, parts: bool) -> Fuser:
     from rgbt_track.imagefusion.fuser import Fuser
     from rgbt_track.imagefusion.networks import default_weights, load_image_network
     from rgbt_track.loading import check_device

@@ -19,10 +19,11 @@ from fusion_modules.image import (
     quicken,
     to_uint8,
 )
+from fusion_modules.image.quick import QuickLRRNet
 from rgbt_track.frames import Frame, prepare_frames
 
 Picture = NDArray[np.uint8]
-DEFAULT_TILE = 512
+_QUICK_TILE, _EAGER_TILE, _GPU_TILE = 512, 128, 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,8 @@ class Fuser:
     Args:
         network: in [0, 1], grey; it is put into eval mode.
         device: where the network runs. Processors get its quick form.
-        tile: pictures are computed in tiles of this side, without seams; 0 for whole pictures.
+        tile: pictures are computed in tiles of this side, without seams; 0 for whole pictures,
+            ``None`` for what is quick and needs little memory.
         color: fuse the luminance (YCbCr) of colour frames and keep their chroma.
     """
 
@@ -54,15 +56,16 @@ class Fuser:
         self,
         network: ImageFusion,
         device: str | torch.device = "cpu",
-        tile: int = DEFAULT_TILE,
+        tile: int | None = None,
         color: bool = True,
     ):
-        if tile < 0:
+        if tile is not None and tile < 0:
             raise ValueError(f"tile is {tile}; expected 0 (whole pictures) or a side in pixels")
         self.device = torch.device(device)
         network = network.eval().to(self.device)
         self.network = quicken(network) if self.device.type == "cpu" else network
-        self.tile, self.color = tile, color
+        self.tile = tile if tile is not None else self._good_tile()
+        self.color = color
 
     def fuse(self, rgb: Frame, tir: Frame) -> FusedFrame:
         """Fuse one visible and one thermal frame of any format that cameras deliver.
@@ -99,6 +102,13 @@ class Fuser:
         with torch.inference_mode():
             parts = parts_tiled(self.network, self._batch([visible]), self._batch([infrared]), side)
             return {name: to_uint8(part)[0, 0].cpu().numpy() for name, part in parts.items()}
+
+    def _good_tile(self) -> int:
+        """Small enough for the caches, large enough for the margin to be a small part."""
+        if self.device.type != "cpu":
+            return _GPU_TILE
+        is_quick = isinstance(self.network, QuickLRRNet)
+        return _QUICK_TILE if is_quick else max(_EAGER_TILE, 8 * self.network.margin)
 
     def _batch(self, pictures: list[Picture]) -> Tensor:
         if len({picture.shape for picture in pictures}) > 1:

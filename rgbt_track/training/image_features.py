@@ -1,8 +1,8 @@
 """The feature maps that the image-fusion losses compare: four blocks of VGG-16.
 
-The losses are defined on torchvision's ImageNet weights. Where these cannot be had, an untrained
-VGG-16 stands in: its first layers are random filters that see edges and contrast, its deeper ones
-no objects. It must be asked for by its name, and every run says that it was used.
+The losses are defined on torchvision's ImageNet weights. Where these cannot be had, an untrained,
+slimmer VGG-16 stands in: random filters that see brightness, edges and texture, and no objects. It
+must be asked for by its name, and every run says that it was used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rgbt_track.models.state import read_state
 
 STAND_IN = "random_vgg16"
 _ENDS = (4, 9, 16, 23)  # after relu1_2, relu2_2, relu3_3, relu4_3
+_WIDTHS = [64, 128, 256, 512]
+_SLIMMER = 4
 _STAND_IN_SEED = 16
 
 
@@ -43,9 +45,10 @@ def vgg_blocks(features: str) -> VGGBlocks:
     """
     if features == "vgg16":
         return VGGBlocks(_downloaded())
-    network = _untrained()
-    if features != STAND_IN:
-        _load(network, Path(features))
+    if features == STAND_IN:
+        return VGGBlocks(_untrained())
+    network = _layers(_WIDTHS)
+    _load(network, Path(features))
     return VGGBlocks(network)
 
 
@@ -64,16 +67,12 @@ def _downloaded() -> nn.Sequential:
 
 
 def _untrained() -> nn.Sequential:
-    """VGG-16's convolutions, always the same, which keep the size of what they are given.
+    """The stand-in: VGG-16's layers with a quarter of its channels, always the same weights.
 
-    He et al.'s initialisation by inputs: features are then about as large as pixels, as those of
-    the trained network are on 0..255; torchvision's own, by outputs, would let them vanish.
+    He et al.'s initialisation by inputs keeps features about as large as pixels, as those of the
+    trained network are on 0..255.
     """
-    from torchvision.models import vgg16
-
-    with torch.device("meta"):  # its classifier alone would take 500 MB
-        features = vgg16(weights=None).features[: _ENDS[-1]]
-    features = features.to_empty(device="cpu")
+    features = _layers([width // _SLIMMER for width in _WIDTHS])
     generator = torch.Generator().manual_seed(_STAND_IN_SEED)
     for layer in features:
         if isinstance(layer, nn.Conv2d):
@@ -81,6 +80,19 @@ def _untrained() -> nn.Sequential:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
     return features
+
+
+def _layers(widths: list[int]) -> nn.Sequential:
+    """Convolutions of VGG-16 up to relu4_3, two, two, three and three to a block."""
+    layers: list[nn.Module] = []
+    before = 3
+    for block, width in enumerate(widths):
+        if block:
+            layers.append(nn.MaxPool2d(2))
+        for _ in range(2 if block < 2 else 3):
+            layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=False)]
+            before = width
+    return nn.Sequential(*layers)
 
 
 def _load(features: nn.Sequential, path: Path) -> None:
