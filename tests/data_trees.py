@@ -149,6 +149,25 @@ def pairs(root: Path) -> None:
     table(labels, [["person", 2, 3, 10, 8], ["car", 1, 1, 5, 5]])
 
 
+def still_pairs(root: Path, visible: str, infrared: str) -> None:
+    for stem in ("FLIR_00006", "FLIR_00018"):
+        image(root / visible / f"{stem}.jpg", 1)
+        image(root / infrared / f"{stem}.jpg", 2, 1)
+
+
+def msrs(root: Path) -> None:
+    for part in ("train", "test"):
+        still_pairs(root / part, "vi", "ir")
+
+
+def roadscene(root: Path) -> None:
+    still_pairs(root, "crop_LR_visible", "cropinfrared")
+
+
+def tno(root: Path) -> None:
+    still_pairs(root, "vi", "ir")
+
+
 TREES: dict[str, Callable[[Path], object]] = {
     "plain": plain,
     "plain_rgb": plain_rgb,
@@ -165,4 +184,7 @@ TREES: dict[str, Callable[[Path], object]] = {
     "vt1000": saliency,
     "vt5000": vt5000,
     "kaist": kaist,
+    "msrs": msrs,
+    "roadscene": roadscene,
+    "tno": tno,
 }
