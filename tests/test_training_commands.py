@@ -67,3 +67,12 @@ def test_commands_refuse_what_does_not_exist(root: Path, tmp_path: Path) -> None
         invoke("data", "show", "plain", tmp_path / "a.png", "--root", tmp_path / "none")
     with pytest.raises(ValueError, match="quality 300"):
         invoke("data", "lmdb", "plain", tmp_path / "a.lmdb", "--root", root, "--quality", 300)
+
+
+def test_a_device_that_is_not_there_is_one_line(root: Path, tmp_path: Path) -> None:
+    experiment = root / "loose.yaml"
+    experiment.write_text(yaml.safe_dump(to_mapping(tiny_experiment(root))))
+    with pytest.raises(ValueError, match="--devices is 'two'; expected auto or a number"):
+        invoke("train", experiment, "--out", tmp_path / "run", "--devices", "two")
+    with pytest.raises(ValueError, match="refuses these settings|invalid accelerator"):
+        invoke("train", experiment, "--out", tmp_path / "run", "--accelerator", "hpu")

@@ -214,6 +214,7 @@ def test_validation_keeps_the_best_checkpoints(root: Path, tmp_path: Path) -> No
     scores = [score for _, score in metrics["val/ao"]]
     assert len(scores) == 3 and all(0 <= score <= 1 for score in scores)
     assert metrics["val/walk_0"] == metrics["val/ao"]
+    assert (tmp_path / "best.safetensors").is_file()
     kept = sorted(float(name.rsplit("-", 1)[1].removesuffix(".ckpt")) for name in best)
     assert kept == pytest.approx(sorted(scores)[1:], abs=1e-4)
 

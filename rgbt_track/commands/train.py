@@ -26,12 +26,14 @@ def train(
     from rgbt_track.training.overrides import load_experiment
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    count: int | str = int(devices) if devices.isdecimal() else devices
+    count = _devices(devices)
     if is_image_fusion(find_yaml(experiment, "experiments")):
         _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
         return
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
+    from lightning.pytorch.utilities import rank_zero_only
+
     from rgbt_track.training.run import train as run
 
     weights = run(
@@ -42,8 +44,17 @@ def train(
         nodes=nodes,
         accelerator=accelerator,
     )
-    typer.echo(f"weights: {weights}")
-    typer.echo(f"track with them: rgbt-track track --tracker {experiment} --weights {weights} ...")
+    if rank_zero_only.rank == 0:
+        typer.echo(f"weights: {weights}")
+        typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
+
+
+def _devices(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"--devices is {text!r}; expected auto or a number of devices")
+    return int(text)
 
 
 def _train_image_fusion(

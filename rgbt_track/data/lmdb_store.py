@@ -38,6 +38,7 @@ class LmdbStore:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._handle: tuple[int, Any] = (0, None)
         meta = json.loads(self._get(META_KEY))
         if meta.get("version") != FORMAT_VERSION:
             raise ValueError(
@@ -89,13 +90,20 @@ class LmdbStore:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
     def _get(self, key: bytes) -> bytes:
-        with _reader(self.path).begin() as transaction:
+        process, environment = self._handle
+        if process != os.getpid():
+            environment = _reader(self.path)
+            self._handle = (os.getpid(), environment)
+        with environment.begin() as transaction:
             value: bytes | None = transaction.get(key)
         if value is None:
             raise ValueError(
                 f"{self.path}: lacks {key.decode()}: not a complete store; pack it again"
             )
         return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": (0, None)}
 
 
 # LMDB allows a file to be opened once per process, however many stores read it.

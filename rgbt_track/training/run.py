@@ -1,8 +1,8 @@
 """A whole training run: from an experiment to a run folder with weights, logs and curves.
 
 The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed), ``checkpoints/``
-(``last.ckpt`` and the best), ``metrics.csv``, ``log/`` (TensorBoard), ``curves.png`` and
-``weights.safetensors``.
+(``last.ckpt`` and the best), ``metrics.csv``, ``log/`` (TensorBoard), ``curves.png``,
+``weights.safetensors`` (as they are at the end) and, with a validation, ``best.safetensors``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from rgbt_track.build import load_weights, save_weights
 from rgbt_track.config import Config
@@ -28,7 +29,7 @@ from rgbt_track.training.log import MetricsFile, cut_metrics
 from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.record import LAST, check_folder, steps_done, write_record
 
-METRICS = "metrics.csv"
+METRICS, BEST = "metrics.csv", "best.safetensors"
 
 
 def train(
@@ -47,7 +48,7 @@ def train(
     ``accelerator`` are Lightning's. Raises ``ValueError`` or ``OSError`` in one line for settings
     that do not fit, missing data, a folder that holds another run, and nothing to resume.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     last = out / "checkpoints" / LAST
     check_folder(out, last, config, resume)
     done = steps_done(last) if resume else 0
@@ -56,10 +57,18 @@ def train(
     module = TrackingModule(config)
     if config.training.init_weights and not resume:
         load_weights(module.network, Path(config.training.root) / config.training.init_weights)
-    trainer = build_trainer(
-        config, out, devices=devices, nodes=nodes, accelerator=accelerator, progress=progress,
-        validates=bool(data.sequences),
-    )  # fmt: skip
+    try:
+        trainer = build_trainer(
+            config,
+            out,
+            devices=devices,
+            nodes=nodes,
+            accelerator=accelerator,
+            progress=progress,
+            validates=bool(data.sequences),
+        )
+    except MisconfigurationException as error:
+        raise ValueError(f"Lightning refuses these settings: {error}") from None
     if trainer.is_global_zero:
         write_record(out, config)
         if resume:
@@ -83,6 +92,7 @@ def build_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer as an experiment wants it."""
     training = config.training
+    callbacks = _callbacks(config, out, progress, validates)
     several = nodes > 1 or (isinstance(devices, int) and devices > 1) or devices == "auto"
     return pl.Trainer(
         default_root_dir=out,
@@ -103,8 +113,9 @@ def build_trainer(
             MetricsFile(out / METRICS),
             TensorBoardLogger(out, name="", version="log"),
         ],
-        callbacks=_callbacks(config, out, progress, validates),
+        callbacks=callbacks,
         enable_progress_bar=progress,
+        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
         enable_model_summary=False,
         benchmark=True,
     )
@@ -143,6 +154,10 @@ def _finish(trainer: pl.Trainer, module: TrackingModule, config: Config, out: Pa
     weights = out / "weights.safetensors"
     if trainer.is_global_zero:
         save_weights(weights, module.network, config)
+        best = trainer.checkpoint_callback
+        if isinstance(best, ModelCheckpoint) and best.best_model_path:
+            load_weights(module.network, best.best_model_path)
+            save_weights(out / BEST, module.network, config)
         if (out / METRICS).is_file():
             draw_curves(out / METRICS, out / "curves.png")
     return weights
