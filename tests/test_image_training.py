@@ -323,6 +323,8 @@ def test_losses_fall_and_stages_follow_each_other(tmp_path: Path, pairs: Path) -
 def test_validation_pairs_are_held_out(tmp_path: Path, pairs: Path) -> None:
     with pytest.raises(ValueError, match="4 validation pairs are trained on"):
         run(experiment(tmp_path, pairs, "lrrnet", "training.validation=[{}]"), tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match=r"nowhere; training\.root is where"):
+        run(experiment(tmp_path, pairs, "lrrnet", "training.root=nowhere"), tmp_path / "run")
     with pytest.raises(ValueError, match=r"nothing to train on: give .* training\.sources"):
         run(experiment(tmp_path, pairs, "lrrnet", "training.sources=[]"), tmp_path / "run")
 

@@ -33,6 +33,10 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
     found: dict[PairFiles, None] = {}
     for source in sources:
         folder = Path(root).expanduser() / source.folder
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"no such folder of pairs: {folder}; training.root is where training.sources lie"
+            )
         for sequence in open_dataset(source.dataset, folder, source.split):
             if sequence.rgb is None or sequence.tir is None:
                 raise ValueError(f"{folder}: {sequence.name} has one modality; fusion needs both")

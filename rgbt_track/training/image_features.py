@@ -7,6 +7,7 @@ must be asked for by its name, and every run says that it was used.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -70,7 +71,8 @@ def _untrained() -> nn.Sequential:
     """The stand-in: VGG-16's layers with a quarter of its channels, always the same weights.
 
     He et al.'s initialisation by inputs keeps features about as large as pixels, as those of the
-    trained network are on 0..255.
+    trained network are on 0..255; the last are divided by the root of how much slimmer the network
+    is, since a Gram matrix over fewer channels has larger entries.
     """
     features = _layers([width // _SLIMMER for width in _WIDTHS])
     generator = torch.Generator().manual_seed(_STAND_IN_SEED)
@@ -79,6 +81,9 @@ def _untrained() -> nn.Sequential:
             assert layer.bias is not None
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
+    last = [layer for layer in features if isinstance(layer, nn.Conv2d)][-1]
+    with torch.no_grad():
+        last.weight /= math.sqrt(_SLIMMER)
     return features
 
 
