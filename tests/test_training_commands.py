@@ -74,5 +74,5 @@ def test_a_device_that_is_not_there_is_one_line(root: Path, tmp_path: Path) -> N
     experiment.write_text(yaml.safe_dump(to_mapping(tiny_experiment(root))))
     with pytest.raises(ValueError, match="--devices is 'two'; expected auto or a number"):
         invoke("train", experiment, "--out", tmp_path / "run", "--devices", "two")
-    with pytest.raises(ValueError, match="refuses these settings|invalid accelerator"):
+    with pytest.raises(ValueError, match=r"refuses these settings|invalid accelerator"):
         invoke("train", experiment, "--out", tmp_path / "run", "--accelerator", "hpu")
