@@ -34,7 +34,7 @@ def write_set(root: Path, sequences: int = 3, frames: int = 6) -> Path:
             (folder / name).mkdir(parents=True)
         rows = []
         for number in range(frames):
-            rgb, tir, box = frame(number, 40 + 80 * index, index)
+            rgb, tir, box = frame(number, (40 + 80 * index) % 256, index)
             write_image(folder / "color" / f"{number:04d}.png", rgb)
             write_image(folder / "ir" / f"{number:04d}.png", tir)
             rows.append(",".join(f"{value:g}" for value in box))

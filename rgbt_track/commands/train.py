@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 
 import typer
@@ -25,13 +26,13 @@ def train(
     from rgbt_track.resources import find_yaml, is_image_fusion
     from rgbt_track.training.overrides import load_experiment
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     count = _devices(devices)
     if is_image_fusion(find_yaml(experiment, "experiments")):
         _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
         return
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
+    _quieten_lightning()
     from lightning.pytorch.utilities import rank_zero_only
 
     from rgbt_track.training.run import train as run
@@ -47,6 +48,14 @@ def train(
     if rank_zero_only.rank == 0:
         typer.echo(f"weights: {weights}")
         typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
+
+
+def _quieten_lightning() -> None:
+    """Leave its warnings, not its tips; its import sets the level, so it must come first."""
+    import lightning.pytorch
+
+    logging.getLogger(lightning.pytorch.__name__).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 
 
 def _devices(text: str) -> int | str:
@@ -71,6 +80,7 @@ def _train_image_fusion(
 
     config = load_image_experiment(experiment, settings)
     require("train", "lightning", "tensorboard", "matplotlib")
+    _quieten_lightning()
     from rgbt_track.training.image_features import STAND_IN
     from rgbt_track.training.image_run import train_image_fusion
 
