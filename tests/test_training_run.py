@@ -246,11 +246,24 @@ def test_a_stage_changes_its_parts_and_nothing_else(
 def test_the_next_stage_starts_from_the_weights_of_the_last(root: Path, tmp_path: Path) -> None:
     first = run(tiny_experiment(root, stage="branches", epochs=1), tmp_path / "a")
     start = str(tmp_path / "a" / "weights.safetensors")
-    second = run(
-        tiny_experiment(root, stage="fusion", epochs=1, init_weights=start), tmp_path / "b"
-    )
+    config = tiny_experiment(root, stage="fusion", epochs=1, init_weights=start)
+    second = run(config, tmp_path / "b")
     assert not changed(first, second, "backbone.")
     assert changed(first, second, "fused_rpn_head.")
+    other = dataclasses.replace(config, model=dataclasses.replace(config.model, fusion="concat"))
+    third = run(other, tmp_path / "c")
+    assert not changed(first, {**first, **third}, "rpn_head.")
+    assert {key for key in third if key.startswith("fusion.")} != {
+        key for key in first if key.startswith("fusion.")
+    }
+
+
+def test_weights_of_other_branches_are_refused(root: Path, tmp_path: Path) -> None:
+    run(tiny_experiment(root, stage="branches", epochs=1), tmp_path / "a")
+    start = str(tmp_path / "a" / "weights.safetensors")
+    config = wider(tiny_experiment(root, stage="fusion", epochs=1, init_weights=start))
+    with pytest.raises(ValueError, match=r"of another network: .*wrong shape backbone"):
+        run(config, tmp_path / "b")
 
 
 def test_the_backbone_joins_when_its_time_has_come(root: Path, tmp_path: Path) -> None:
@@ -433,3 +446,29 @@ def test_import_stays_light() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit to simulate a full disk")
+def test_a_full_disk_leaves_the_last_checkpoint_as_it_was(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    from rgbt_track.training.callbacks import SaveLast
+
+    save, before = SaveLast._save, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_then_fill(self: SaveLast, trainer) -> None:
+        save(self, trainer)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+
+    monkeypatch.setattr(SaveLast, "_save", save_then_fill)
+    try:
+        with pytest.raises(OSError):
+            run(tiny_experiment(root, checkpoint_every=1, log_every=1), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 1
+    monkeypatch.setattr(SaveLast, "_save", save)
+    run(tiny_experiment(root, log_every=1), tmp_path, resume=True)
+    assert [step for step, _ in losses(tmp_path)] == list(range(8))

@@ -45,7 +45,7 @@ def train(
         nodes=nodes,
         accelerator=accelerator,
     )
-    if rank_zero_only.rank == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         typer.echo(f"weights: {weights}")
         typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
 

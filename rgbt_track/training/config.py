@@ -164,7 +164,7 @@ class TrainingConfig:
         validation_frames: of each of them, at most so many frames; 0 for all.
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
             module and its head with all else frozen (the paper's way), ``all`` everything.
-        init_weights: weights to start from, relative to ``root``.
+        init_weights: weights to start from: a path, or one below ``root``.
         batch: pairs per process and step.
         pairs_per_epoch: pairs drawn per epoch, over all processes.
         negative: share of pairs whose search crop shows another target.

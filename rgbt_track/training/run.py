@@ -28,6 +28,7 @@ from rgbt_track.training.datamodule import PairData
 from rgbt_track.training.log import MetricsFile, cut_metrics
 from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.record import LAST, check_folder, steps_done, write_record
+from rgbt_track.training.start import load_start
 
 METRICS, BEST = "metrics.csv", "best.safetensors"
 
@@ -55,8 +56,8 @@ def train(
     pl.seed_everything(config.training.seed, workers=True, verbose=False)
     data = PairData(config)
     module = TrackingModule(config)
-    if config.training.init_weights and not resume:
-        load_weights(module.network, Path(config.training.root) / config.training.init_weights)
+    if not resume:
+        load_start(module.network, config.training)
     try:
         trainer = build_trainer(
             config,

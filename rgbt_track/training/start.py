@@ -1,0 +1,38 @@
+"""Where training starts from: a weights file; for the stage ``fusion``, of any other fusion too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rgbt_track.build import load_weights
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.state import fit_state, is_pysot_state, read_state, without_parts
+from rgbt_track.training.config import TrainingConfig
+
+_REPLACEABLE = ("fusion", "fused_rpn_head")
+
+
+def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
+    """Load ``config.init_weights``, if any: a path as it stands, or below ``config.root``.
+
+    In the stage ``fusion`` the branches must fit; a fusion module or its head of another shape is
+    left as it was initialised, so that one set of branches serves every fusion. Raises
+    ``FileNotFoundError``, and ``ValueError`` for weights of another network.
+    """
+    if config.init_weights is None:
+        return
+    path = Path(config.init_weights).expanduser()
+    if not path.is_file():
+        path = Path(config.root).expanduser() / path
+    state = read_state(path)
+    if config.stage != "fusion" or is_pysot_state(state):
+        load_weights(network, path)
+        return
+    own = network.state_dict()
+    for part in _REPLACEABLE:
+        mine = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
+        theirs = {key: value for key, value in state.items() if key.startswith(f"{part}.")}
+        shapes = [{k: v.shape for k, v in tensors.items()} for tensors in (mine, theirs)]
+        if shapes[0] != shapes[1]:
+            state = {**without_parts(state, [part]), **mine}
+    fit_state(network, state, path)
