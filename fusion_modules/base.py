@@ -20,6 +20,7 @@ Weight decay on the gate pulls back to the mean: leave it out, as one does with 
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -52,7 +53,7 @@ class Fusion(nn.Module):
         self.check_finite = check_finite
         self.smallest_side = 1
         gate = start == "mean" and self.has_start
-        self.gate = nn.Parameter(torch.zeros(channels)) if gate else None
+        self.gate = nn.Parameter(torch.zeros(self.channels)) if gate else None
 
     def forward(self, rgb: Tensor, tir: Tensor) -> Tensor:
         """Fuse ``rgb`` and ``tir``, (B, C, H, W) each -> (B, C, H, W).
@@ -79,6 +80,12 @@ class Fusion(nn.Module):
 
     def _check(self, rgb: Tensor, tir: Tensor) -> None:
         name = type(self).__name__
+        for modality, x in (("rgb", rgb), ("tir", tir)):
+            if not isinstance(x, Tensor):
+                raise ValueError(
+                    f"{name} got {modality} as {type(x).__name__}; expected a tensor: a fusion "
+                    "needs both modalities"
+                )
         require_same("rgb", rgb, "tir", tir)
         if rgb.ndim != 4 or rgb.shape[1] != self.channels:
             raise ValueError(
@@ -104,9 +111,9 @@ def is_traced() -> bool:
 
 def require_positive(name: str, value: int) -> int:
     """``value`` if it is a whole number of at least 1; ``ValueError`` naming it otherwise."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} is {value!r}; expected a whole number of at least 1")
-    return value
+    return int(value)
 
 
 def require_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class TokenFusion(nn.Module):
         """
         if not is_traced():
             _check(rgb, tir, grid)
-        grid = grid or _square(rgb.shape[1])
+        grid = _square(rgb.shape[1]) if grid is None else grid
         fused = self.fusion(_to_map(rgb, grid), _to_map(tir, grid))
         return fused.flatten(2).transpose(1, 2)  # (B, N, C)
 
@@ -44,13 +45,19 @@ def _check(rgb: Tensor, tir: Tensor, grid: tuple[int, int] | None) -> None:
     if rgb.ndim != 3:
         raise ValueError(f"tokens have shape {tuple(rgb.shape)}; expected (B, N, C)")
     count = rgb.shape[1]
-    height, width = grid or _square(count)
+    if grid is not None and not _is_pair(grid):
+        raise ValueError(f"grid is {grid!r}; expected two whole numbers, (H, W)")
+    height, width = _square(count) if grid is None else grid
     if height < 1 or width < 1 or height * width != count:
         given = "a square grid" if grid is None else f"grid=({height}, {width})"
         raise ValueError(
             f"{count} tokens do not fill {given}; give grid=(H, W) with H * W = {count}, "
             "and split off class or register tokens before the call"
         )
+
+
+def _is_pair(grid: object) -> bool:
+    return isinstance(grid, Sequence) and len(grid) == 2 and all(isinstance(n, int) for n in grid)
 
 
 def _square(count: int) -> tuple[int, int]:

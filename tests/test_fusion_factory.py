@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -127,6 +128,16 @@ def test_a_fusion_without_fuse_says_so() -> None:
         Fusion(4)(*pair(1, 4, 2, 2))
 
 
+def test_channels_may_be_numpys() -> None:
+    fuse = create_fusion("concat", channels=np.int64(6), start="mean")
+    assert type(fuse.channels) is int and fuse(*pair(1, 6, 3, 3)).shape == (1, 6, 3, 3)
+
+
+def test_a_missing_modality_is_told() -> None:
+    with pytest.raises(ValueError, match="MeanFusion got tir as NoneType; expected a tensor"):
+        create_fusion("mean", channels=6)(torch.zeros(1, 6, 3, 3), None)
+
+
 def test_pyramid_fuses_level_by_level() -> None:
     torch.manual_seed(0)
     pyramid = FusionPyramid("concat", channels=[4, 6, 8], kernel=3).double()
@@ -177,6 +188,9 @@ def test_tokens_that_fill_no_grid_are_refused() -> None:
         fuse(*pair(1, 17, 6), grid=(4, 4))
     with pytest.raises(ValueError, match="do not fill grid"):
         fuse(*pair(1, 12, 6), grid=(-3, -4))
+    for grid in (12, (12,), (3.0, 4.0)):
+        with pytest.raises(ValueError, match=r"grid is .*; expected two whole numbers, \(H, W\)"):
+            fuse(*pair(1, 12, 6), grid=grid)
     with pytest.raises(ValueError, match=r"expected \(B, N, C\)"):
         fuse(*pair(1, 6, 4, 3))
     with pytest.raises(ValueError, match=r"rgb has shape \(1, 4, 6\) but tir \(1, 9, 6\)"):
