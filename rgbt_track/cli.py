@@ -71,6 +71,9 @@ def main() -> None:
 
     ``RGBT_TRACK_DEBUG=1`` shows the traceback instead.
     """
+    # What OpenCV and its codecs say of a bad file, in many lines, comes before our one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         app()
     except (ValueError, OSError, ModuleNotFoundError) as error:

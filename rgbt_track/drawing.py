@@ -18,12 +18,19 @@ _SHEET_FRAMES = 8
 _SHEET_COLUMNS = 2
 
 
-def draw_pair(rgb: Frame, tir: Frame, box_xywh: ArrayLike, caption: str = "") -> NDArray[np.uint8]:
+def draw_pair(
+    rgb: Frame,
+    tir: Frame,
+    box_xywh: ArrayLike,
+    caption: str = "",
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
     """Both modalities side by side with the box on each, (H, 2 W, 3) RGB uint8.
 
-    A missing modality is drawn black. Raises ``ValueError`` for frames that do not fit.
+    A missing modality is drawn black. ``size`` (W, H) is that in whose pixels the box is, by
+    default the frame's own. Raises ``ValueError`` for frames that do not fit.
     """
-    frames = prepare_frames(rgb, tir)
+    frames = prepare_frames(rgb, tir, size)
     shape = next(iter(frames.values())).shape
     panels = []
     for name in ("rgb", "tir"):
@@ -49,11 +56,14 @@ def _write(image: NDArray[np.uint8], text: str) -> None:
 
 
 class VideoFile:
-    """An MP4 written frame by frame under a temporary name and moved into place when complete."""
+    """An MP4 written frame by frame as ``NAME.part.mp4`` and moved to its name when complete.
+
+    After an error the ``.part`` file stays, with every frame up to the error.
+    """
 
     def __init__(self, path: str | Path, fps: float):
         self.path = Path(path)
-        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix or '.mp4'}")
+        self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
         self._fps = fps
         self._writer: cv2.VideoWriter | None = None
 
@@ -65,9 +75,10 @@ class VideoFile:
         if self._writer is None:
             height, width = rgb.shape[:2]
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._part), code, self._fps, (width, height))
-            if not self._writer.isOpened():
+            writer = cv2.VideoWriter(str(self._part), code, self._fps, (width, height))
+            if not writer.isOpened():
                 raise ValueError(f"{self.path}: cannot write a video there; use a .mp4 path")
+            self._writer = writer
         self._writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
 
     def __exit__(
@@ -78,6 +89,7 @@ class VideoFile:
     ) -> None:
         if self._writer is not None:
             self._writer.release()
+        if self._writer is not None and error is None:
             self._part.replace(self.path)
 
 

@@ -16,26 +16,31 @@ from numpy.typing import ArrayLike, NDArray
 Frame = NDArray[np.generic] | None
 Frames = dict[str, NDArray[np.uint8]]
 
+_SPOKEN = {"rgb": "visible", "tir": "thermal"}
 _ASPECT_TOLERANCE = 0.02
 _BLANK_RANGE = 2
 
 
-def prepare_frames(rgb: Frame, tir: Frame) -> Frames:
+def prepare_frames(rgb: Frame, tir: Frame, size: tuple[int, int] | None = None) -> Frames:
     """Both frames in the tracker's format, (H, W, 3) uint8 of one size; a missing one left out.
 
-    Raises ``ValueError`` when both are missing or one cannot be used.
+    ``size`` (width, height) is that size; without it the visible frame's, or else the thermal one's
+    own. Raises ``ValueError`` when both are missing or one cannot be used.
     """
     frames = {}
     if rgb is not None:
-        frames["rgb"] = as_rgb_uint8(rgb, "visible")
+        frames["rgb"] = as_rgb_uint8(rgb, _SPOKEN["rgb"])
     if tir is not None:
-        frames["tir"] = as_rgb_uint8(tir, "thermal")
+        frames["tir"] = as_rgb_uint8(tir, _SPOKEN["tir"])
     if not frames:
         raise ValueError(
             "both frames are missing: give the visible frame, the thermal one, or both"
         )
+    if size is not None:
+        return {name: fit_to(frame, size, name, "first frame") for name, frame in frames.items()}
     if len(frames) == 2:
-        frames["tir"] = fit_to(frames["tir"], *frames["rgb"].shape[:2])
+        height, width = frames["rgb"].shape[:2]
+        frames["tir"] = fit_to(frames["tir"], (width, height), "tir", "visible frame")
     return frames
 
 
@@ -71,21 +76,25 @@ def stretch_to_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def fit_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize a registered thermal frame of another resolution to the visible frame's size.
+def fit_to(
+    image: NDArray[np.uint8], size: tuple[int, int], name: str, other: str
+) -> NDArray[np.uint8]:
+    """Resize a registered frame of another resolution to ``size`` (width, height), the ``other``'s.
 
-    Raises ``ValueError`` when the aspect ratios differ by more than 2 %: such cameras do not show
+    Raises ``ValueError`` when the aspect ratios differ by more than 2 %: such frames do not show
     the same field of view, and boxes of one would not fit the other.
     """
+    width, height = size
     own_height, own_width = image.shape[:2]
     if (own_height, own_width) == (height, width):
         return image
     if abs(own_width * height / (own_height * width) - 1) > _ASPECT_TOLERANCE:
         raise ValueError(
-            f"thermal frame of {own_width}x{own_height} pixels does not fit the visible frame of "
-            f"{width}x{height}: register the two cameras and crop them to one field of view first"
+            f"{_SPOKEN[name]} frame of {own_width}x{own_height} pixels does not fit the {other} of "
+            f"{width}x{height}: bring all frames to one field of view first (register the two "
+            "cameras and crop)"
         )
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
 def is_blank(image: NDArray[np.uint8]) -> bool:

@@ -42,14 +42,20 @@ def _decode(path: str | Path, flags: int) -> NDArray[np.generic]:
     return image
 
 
+def check_image_name(path: str | Path) -> Path:
+    """The path; ``ValueError`` unless its suffix is one of an image."""
+    path = Path(path)
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ValueError(f"{path}: not an image's name; valid: {', '.join(IMAGE_SUFFIXES)}")
+    return path
+
+
 def write_image(path: str | Path, rgb: NDArray[np.uint8]) -> None:
     """Write an (H, W) or (H, W, 3) RGB uint8 image atomically; the suffix names the format.
 
     Raises ``ValueError`` for a suffix that is no image's.
     """
-    path = Path(path)
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise ValueError(f"{path}: not an image's name; valid: {', '.join(IMAGE_SUFFIXES)}")
+    path = check_image_name(path)
     pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if rgb.ndim == 3 else rgb
     done, data = cv2.imencode(path.suffix, pixels)
     if not done:

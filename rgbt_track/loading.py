@@ -32,10 +32,11 @@ def load_tracker(
 
     Raises:
         FileNotFoundError: unknown name, or no such file.
-        ValueError: a setting or a weights file that does not fit, named.
+        ValueError: a setting, a weights file or a device that does not fit, named.
 
     Warns ``UntrainedWarning`` when there are no weights for a network that needs them.
     """
+    place = check_device(device)
     config = read_config(name)
     network = build_network(config.model, seed=0)
     file = Path(weights) if weights is not None else own_weights(config, name)
@@ -48,7 +49,7 @@ def load_tracker(
             UntrainedWarning,
             stacklevel=2,
         )
-    return Tracker(prepare_for_inference(network), config, check_device(device))
+    return Tracker(prepare_for_inference(network), config, place)
 
 
 def read_config(name: str | Path) -> Config:
@@ -81,4 +82,10 @@ def check_device(device: str | torch.device) -> torch.device:
         raise ValueError(f"unknown device {str(device)!r}; valid: cpu, cuda, cuda:0, mps") from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {str(device)!r} was asked for, but torch sees no GPU; use cpu")
+    try:
+        torch.zeros(1, device=chosen).cpu()
+    except (RuntimeError, AssertionError):  # what a backend says that torch was built without
+        raise ValueError(
+            f"device {str(device)!r} does not work on this computer; use cpu"
+        ) from None
     return chosen

@@ -35,7 +35,8 @@ class FolderSource:
     def __init__(self, folder: Path, thermal: bool):
         self.name = str(folder)
         self._read = read_tir if thermal else read_rgb
-        images = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        files = (path for path in folder.iterdir() if not path.name.startswith("."))
+        images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
         self.paths = sorted(images, key=natural_order)
         self.length: int | None = len(self.paths)
         if not self.paths:

@@ -23,7 +23,7 @@ from rgbt_track.crops import CropRegion, context_side
 from rgbt_track.decision import DECISIONS, BranchResponse, Decision
 from rgbt_track.frames import Frame, Frames, check_box, is_blank, prepare_frames
 from rgbt_track.models.anchors import anchor_boxes
-from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.network import RGBTNetwork, grid_cells
 from rgbt_track.models.response import Levels
 from rgbt_track.postprocess import choose, cosine_window
 from rgbt_track.state import TrackState
@@ -38,11 +38,15 @@ class Tracker:
         network: built by ``build_network``; put into evaluation mode here.
         config: its settings; ``config.model`` is what the network was built from.
         device: where the network runs, a ``torch`` device name.
+
+    Raises ``ValueError`` for crop sizes that would leave the features off the crops' centre.
     """
 
     def __init__(self, network: RGBTNetwork, config: Config, device: str | torch.device = "cpu"):
         self.config = config
         self.settings: TrackingConfig = config.tracking
+        for size in (self.settings.template_size, self.settings.search_size):
+            grid_cells(size, config.model.anchors.stride)
         self.device = torch.device(device)
         self.network = network.to(self.device).eval()
         self._decide = DECISIONS[self.settings.decision]
@@ -55,25 +59,29 @@ class Tracker:
             rgb: visible frame, (H, W, 3) uint8 in RGB order, or ``None`` if there is none.
             tir: thermal frame, (H, W) or (H, W, 3), uint8 or uint16, registered to the visible
                 one, or ``None``. A black or constant frame counts as none.
-            box: x, y, w, h in pixels of the visible frame, continuous from its corner.
+            box: x, y, w, h in pixels of the visible frame (of the thermal one where there is no
+                visible one), continuous from its corner. All later boxes are in these pixels.
 
         Raises:
             ValueError: no frame, unfit frames, or a box that is not finite, empty, or outside.
         """
         frames = prepare_frames(rgb, tir)
-        height, width = _frame_size(frames)
+        height, width = next(iter(frames.values())).shape[:2]
         box = check_box(box, width, height)
+        inside = keep_inside_xywh(box, width, height, self.settings.smallest_side)
         seen = {name: frame for name, frame in frames.items() if not is_blank(frame)} or frames
         fill = {name: frame.mean(axis=(0, 1)) for name, frame in seen.items()}
-        center = xywh_to_cxcywh(box)[:2] - (0.5 if self.settings.pysot_exact else 0.0)
+        x, y, w, h = _target(box, inside, width, height)
+        drift = 0.5 if self.settings.pysot_exact else 0.0
         state = TrackState(
-            box=keep_inside_xywh(box, width, height, self.settings.smallest_side),
+            box=inside,
             score=1.0,
             modalities=tuple(seen),
             trust={},
             frame=0,
-            center=(float(center[0]), float(center[1])),
-            size=(float(box[2]), float(box[3])),
+            frame_size=(width, height),
+            center=(x - drift, y - drift),
+            size=(w, h),
             fill=fill,
             first_levels={},
             kernels={},
@@ -84,24 +92,25 @@ class Tracker:
         """Find the target in the next frame; frames as in ``init``.
 
         A modality that is ``None``, black or constant is done without. When neither shows
-        anything, the box stays and the score is 0. Raises ``ValueError`` for unfit frames.
+        anything, the box stays and the score is 0. Frames of another resolution than the first
+        are resized. Raises ``ValueError`` for unfit frames.
         """
-        frames = prepare_frames(rgb, tir)
-        height, width = _frame_size(frames)
+        missing = rgb is None and tir is None
+        frames = {} if missing else prepare_frames(rgb, tir, state.frame_size)
         seen = {name: frame for name, frame in frames.items() if not is_blank(frame)}
         known = {name: frame for name, frame in seen.items() if name in state.fill}
+        state = replace(state, score=0.0, modalities=tuple(seen), frame=state.frame + 1)
         if not known:
-            return replace(state, score=0.0, modalities=(), frame=state.frame + 1)
+            return state
         region, side = self._search_region(state)
         branches = self._respond(state, self._crops(known, region, state.fill))
         if not branches:
-            return replace(state, score=0.0, modalities=tuple(seen), frame=state.frame + 1)
+            return state
         decision = self._decide(branches, state.trust)
-        state = self._move(state, decision, region, side, (width, height))
-        state = replace(state, modalities=tuple(seen), frame=state.frame + 1)
-        return self._refresh(state, seen)
+        return self._refresh(self._move(state, decision, region, side), seen)
 
     def _respond(self, state: TrackState, crops: dict[str, Tensor]) -> dict[str, BranchResponse]:
+        """What each branch says; one whose numbers overflow says nothing."""
         with torch.inference_mode():
             responses = self.network.search(state.kernels, crops)
         branches = {}
@@ -109,7 +118,8 @@ class Tracker:
             size = response.cls.shape[-1]
             cls = response.cls[0].float().cpu().numpy().reshape(2, -1, size, size)
             loc = response.loc[0].float().cpu().numpy().reshape(4, -1, size, size)
-            branches[name] = BranchResponse(cls, loc)
+            if np.isfinite(cls).all() and np.isfinite(loc).all():
+                branches[name] = BranchResponse(cls, loc)
         return branches
 
     def _move(
@@ -118,7 +128,6 @@ class Tracker:
         decision: Decision,
         region: CropRegion,
         side: float,
-        frame_size: tuple[int, int],
     ) -> TrackState:
         settings = self.settings
         scale = settings.search_size / side if settings.pysot_exact else region.scale
@@ -136,7 +145,7 @@ class Tracker:
         found = winner.box_cxcywh / scale
         center = found[:2] + np.array(state.center if settings.pysot_exact else region.center)
         size = np.asarray(state.size) * (1 - rate) + found[2:] * rate
-        return self._placed(state, center, size, winner.probability, decision.trust, frame_size)
+        return self._placed(state, center, size, winner.probability, decision.trust)
 
     def _placed(
         self,
@@ -145,9 +154,8 @@ class Tracker:
         size: NDArray[np.floating],
         score: float,
         trust: dict[str, float],
-        frame_size: tuple[int, int],
     ) -> TrackState:
-        exact = self.settings.pysot_exact
+        exact, frame_size = self.settings.pysot_exact, state.frame_size
         smallest = _PYSOT_SMALLEST_SIDE if exact else self.settings.smallest_side
         center = np.clip(center, 0, frame_size)
         size = np.clip(size, np.minimum(smallest, frame_size), frame_size)
@@ -241,14 +249,21 @@ class Tracker:
                 ]
         return self._with_levels(state, levels, first=False)
 
-    def _with_levels(
-        self, state: TrackState, levels: dict[str, Levels], first: bool
-    ) -> TrackState:
+    def _with_levels(self, state: TrackState, levels: dict[str, Levels], first: bool) -> TrackState:
         with torch.inference_mode():
             kernels = self.network.kernels(levels)
         return replace(state, kernels=kernels, first_levels=levels if first else state.first_levels)
 
 
-def _frame_size(frames: Frames) -> tuple[int, int]:
-    height, width = next(iter(frames.values())).shape[:2]
-    return height, width
+def _target(
+    box: NDArray[np.floating], inside: NDArray[np.floating], width: int, height: int
+) -> list[float]:
+    """The box as cxcywh, which may reach outside the frame; a hopeless one is cut to the inside.
+
+    Where its centre lies outside, or it is larger than the frame, only what the frame shows of it
+    can be followed; and a crop around a box of any size would take any amount of memory.
+    """
+    whole, visible = xywh_to_cxcywh(box), xywh_to_cxcywh(inside)
+    frame = np.array([width, height])
+    fits = (whole[:2] >= 0) & (whole[:2] <= frame) & (whole[2:] <= frame)
+    return np.where(np.tile(fits, 2), whole, visible).tolist()

@@ -27,11 +27,33 @@ def test_video_file(tmp_path: Path) -> None:
     with VideoFile(path, fps=20) as film:
         for index in range(6):
             film.add(np.full((48, 64, 3), (40 * index, 0, 0), np.uint8))
-    assert not list(tmp_path.glob(".*")), "the temporary file must be gone"
+    assert list(tmp_path.iterdir()) == [path], "the temporary file must be gone"
     source = open_source(path)
     frames = list(source)
     assert len(frames) == 6 and source.fps == pytest.approx(20)
     assert abs(int(frames[5][24, 32, 0]) - 200) < 25 and frames[5][24, 32, 2] < 25, "order is RGB"
+
+
+def test_a_video_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"an earlier video")
+    with pytest.raises(KeyError), VideoFile(path, fps=20) as film:
+        film.add(np.zeros((48, 64, 3), np.uint8))
+        raise KeyError
+    assert path.read_bytes() == b"an earlier video"
+    assert len(list(open_source(tmp_path / "clip.part.mp4"))) == 1
+
+
+def test_a_video_of_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    refused = pytest.raises(ValueError, match=r"clip\.xyz: cannot write a video there; use a \.mp4")
+    with refused, VideoFile(tmp_path / "clip.xyz", fps=20) as film:
+        film.add(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "color", 3)
+    (folder / "._0.png").write_bytes(b"what macOS leaves on a foreign disk")
+    assert open_source(folder).length == 3
 
 
 def test_sixteen_bit_thermal_survives_reading(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,7 +112,10 @@ def test_an_unreadable_frame_keeps_what_was_tracked(run: Run, pair: Path, tmp_pa
         (["--rgb", "{color}", "--box", "1,nan,5,40"], "not finite"),
         (["--rgb", "{color}", "--tracker", "matchin"], "did you mean 'matching'?"),
         (["--rgb", "{color}", "--device", "gpu"], "unknown device 'gpu'"),
+        (["--rgb", "{color}", "--device", "meta"], "'meta' does not work on this computer"),
         (["--rgb", "{color}", "--out", "nowhere/boxes.txt"], "the folder does not exist"),
+        (["--rgb", "{color}", "--out", "{color}"], "is a folder; give the name of a file"),
+        (["--rgb", "{color}", "--picture", "sheet.xyz"], "sheet.xyz: not an image's name"),
         (["--rgb", "{color}", "--weights", "nowhere.pth"], "no such weights file: nowhere.pth"),
     ],
 )
@@ -129,7 +133,26 @@ def test_each_fault_prints_one_line(
     code, _, stderr = run("track", *arguments, *chosen)
     assert code == 1
     assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
-    assert not (tmp_path / "boxes.txt").exists()
+    assert not list(tmp_path.iterdir()), "nothing may be left behind"
+
+
+def test_codecs_add_nothing_to_the_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    command = [sys.executable, "-m", "rgbt_track", "track", "--rgb", "text.mp4", "--box", BOX]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: text.mp4: cannot be opened; not a video?\n"
+
+
+def test_a_source_without_frames_is_a_fault(
+    run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rgbt_track.sources import FolderSource
+
+    monkeypatch.setattr(FolderSource, "__iter__", lambda self: iter(()))
+    code, _, stderr = track(run, pair, tmp_path / "boxes.txt", "--picture", tmp_path / "p.png")
+    assert code == 1 and stderr == "error: not a single frame came: nothing was tracked\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_box_and_a_display_it_says_so(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
 from stub_network import disc_frame, disc_tracker
 
-from rgbt_track.boxes import iou_xywh
+from rgbt_track.boxes import iou_xywh, xywh_to_cxcywh
+from rgbt_track.models.response import Response
 
 RADIUS = 20.0
 
@@ -203,3 +205,71 @@ def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
     assert shifted["rgb"].equal(plain["rgb"])
     assert shifted["tir"].mean().item() == pytest.approx(shifted["rgb"].mean().item(), abs=1e-3)
     assert plain["tir"].mean() < 0.6 * plain["rgb"].mean()
+
+
+def test_boxes_stay_in_the_first_frames_pixels() -> None:
+    """Half-size thermal frames alone, or visible ones of another resolution, change no units."""
+    tracker = disc_tracker()
+    rgb, tir = disc_frame(200, 120, RADIUS), disc_frame(100, 60, RADIUS / 2, 160, 120)
+    state = tracker.init(rgb, tir, disc_box(200, 120))
+    large = disc_frame(400, 240, 2 * RADIUS, 640, 480)
+    for pair in ((None, tir), (large, tir), (large, None)):
+        found = tracker.update(*pair, state)
+        assert iou_xywh(found.box, disc_box(200, 120)) > 0.9
+    with pytest.raises(ValueError, match="visible frame of 320x320 pixels does not fit the first"):
+        tracker.update(disc_frame(200, 120, RADIUS, 320, 320), None, state)
+
+
+def test_no_frame_at_all_keeps_the_box() -> None:
+    tracker = disc_tracker()
+    state = tracker.init(*(disc_frame(100, 120, RADIUS),) * 2, disc_box(100, 120))
+    lost = tracker.update(None, None, state)
+    np.testing.assert_array_equal(lost.box, state.box)
+    assert (lost.score, lost.modalities, lost.frame) == (0, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"),
+    [
+        ((-1e6, -1e6, 2e6, 2e6), (0, 0, 320, 240)),
+        ((-1e308, 100, 1.7e308, 40), (0, 100, 320, 40)),
+        ((-300, 100, 340, 40), (0, 100, 40, 40)),
+    ],
+)
+def test_a_box_far_beyond_the_frame_starts_with_what_is_inside(
+    box: tuple[float, ...], inside: tuple[float, ...]
+) -> None:
+    state = disc_tracker().init(disc_frame(20, 120, RADIUS), None, box)
+    np.testing.assert_allclose(state.box, inside)
+    np.testing.assert_allclose((*state.center, *state.size), xywh_to_cxcywh(inside))
+
+
+def test_a_branch_that_overflows_is_left_out() -> None:
+    tracker, frame = disc_tracker(), disc_frame(100, 120, RADIUS)
+    state = tracker.init(frame, frame, disc_box(100, 120))
+    inner = tracker.network.search
+
+    def search(broken: set[str], *arguments: object) -> dict[str, Response]:
+        return {
+            name: Response(cls * float("nan") if name in broken else cls, loc)
+            for name, (cls, loc) in inner(*arguments).items()
+        }
+
+    tracker.network.search = partial(search, {"rgb", "fused"})
+    found = tracker.update(frame, frame, state)
+    assert set(found.trust) == {"tir"} and iou_xywh(found.box, disc_box(100, 120)) > 0.9
+    tracker.network.search = partial(search, {"rgb", "tir", "fused"})
+    lost = tracker.update(frame, frame, state)
+    np.testing.assert_array_equal(lost.box, state.box)
+    assert lost.score == 0
+
+
+@pytest.mark.parametrize("sizes", [{"search_size": 256}, {"template_size": 120}])
+def test_crops_off_the_grid_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="leaves the features off centre"):
+        disc_tracker(**sizes)
+
+
+def test_a_state_prints_without_its_tensors() -> None:
+    state = disc_tracker().init(disc_frame(100, 120, RADIUS), None, disc_box(100, 120))
+    assert "tensor" not in repr(state) and "score=1.0" in repr(state)

@@ -34,10 +34,12 @@ def track(
     """Follow one target through visible and thermal frames.
 
     A modality may be left out, or go black for a while: the other one carries on. Without --box
-    you draw the target in a window. Ctrl-C ends a camera; what was tracked is kept.
+    you draw the target in a window. Ctrl-C ends a camera; what was tracked is kept. After an error
+    the boxes up to it are in the --out file's name with `.part` behind it.
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
+    from rgbt_track.images import check_image_name
     from rgbt_track.sources import PairedFrames, open_source
 
     frames = PairedFrames(
@@ -48,6 +50,10 @@ def track(
     for path in (out, scores, video, picture):
         if path is not None and not path.resolve().parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder does not exist")
+        if path is not None and path.is_dir():
+            raise ValueError(f"{path} is a folder; give the name of a file")
+    if picture is not None:
+        check_image_name(picture)
     count = _run(_load(tracker, device, weights), frames, first_box, out, scores, video, picture)
     typer.echo(f"{count} boxes in {out}" + (f", video in {video}" if video else ""))
 
@@ -112,7 +118,8 @@ def _run(
                     score_rows.write(f"{state.score:.4f}\n")
                 on_sheet = picture is not None and sheet.wants_next()
                 if film or on_sheet:
-                    drawn = draw_pair(rgb, tir, state.box, f"{count}  score {state.score:.2f}")
+                    caption = f"{count}  score {state.score:.2f}"
+                    drawn = draw_pair(rgb, tir, state.box, caption, state.frame_size)
                 if film:
                     film.add(drawn)
                 if on_sheet:
@@ -120,6 +127,8 @@ def _run(
                 count += 1
         except KeyboardInterrupt:
             typer.echo("interrupted; what was tracked so far is kept", err=True)
+        if not count:
+            raise ValueError("not a single frame came: nothing was tracked")
     if picture is not None:
         sheet.write(picture)
     return count
@@ -129,11 +138,15 @@ def _run(
 def growing_file(path: Path) -> Iterator[TextIO]:
     """A text file flushed line by line as ``<path>.part`` and moved to its name at the end.
 
-    After an error the ``.part`` file stays, with every row up to the error.
+    After an error the ``.part`` file stays, with every row up to the error, if there is one.
     """
     part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
-        yield file
+    try:
+        with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
+            yield file
+    finally:
+        if part.is_file() and not part.stat().st_size:
+            part.unlink()
     os.replace(part, path)
 
 
