@@ -257,3 +257,14 @@ def test_a_file_without_configuration_says_so(tmp_path: Path) -> None:
         read_weights_config(tmp_path / "a.safetensors")
     with pytest.raises(FileNotFoundError, match="no such weights file"):
         read_weights_config(tmp_path / "b.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path, network = tmp_path / "a.safetensors", build_network(MODEL, seed=1)
+    with torch.no_grad():
+        network.rpn_head.cls_weight[0] = torch.nan  # type: ignore[union-attr, index, operator]
+    save_weights(path, network, CONFIG)
+    target = build_network(MODEL, seed=2)
+    with pytest.raises(ValueError, match=r"NaN or infinite weights in rpn_head\.cls_weight"):
+        load_weights(target, path)
+    assert same(target, build_network(MODEL, seed=2))

@@ -48,7 +48,7 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path
     """Load a state dict whose every key and shape must fit, casting to the network's dtype.
 
     Batch norm's step counters may be missing: they only matter to training with a cumulative
-    average. ``ValueError`` names the first keys that do not fit.
+    average. ``ValueError`` names the first keys that do not fit, or hold NaN or infinity.
     """
     own = network.state_dict()
     missing = [key for key in own if key not in state and not key.endswith(_COUNTERS)]
@@ -69,6 +69,9 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path
     ]
     if faults:
         raise ValueError(f"{where}: these weights are of another network: {'; '.join(faults)}")
+    broken = [key for key, value in state.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"{where}: NaN or infinite weights in {_listed(broken)}")
     network.load_state_dict(dict(state), strict=False)
 
 
@@ -132,7 +135,7 @@ def _read_torch(path: Path) -> object:
     except OSError:
         raise
     except Exception as error:  # arbitrary bytes make the unpickler raise nearly anything
-        reason = str(error).strip().split("\n")[0][:100]
+        reason = str(error).strip().split("\n")[0][:100] or type(error).__name__
         raise ValueError(f"{path}: damaged, or holds more than weights: {reason}") from None
 
 
