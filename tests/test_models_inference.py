@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from fusion_modules import Fusion, create_fusion
 from rgbt_track.build import build_network
 from rgbt_track.config import load_config
 from rgbt_track.models.inference import prepare_for_inference
@@ -47,3 +48,29 @@ def test_folding_keeps_the_outputs(name: str) -> None:
             # The matching head's parabola divides by curvatures that may be small.
             tolerance = 1e-3 if config.model.head == "matching" else 1e-4
             assert ((a - b).abs().max() / scale).item() < tolerance
+
+
+class NormFirst(Fusion):
+    """An outsider's fusion that registers convolution and norm in a row but runs the norm first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.conv = nn.Conv2d(channels, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def fuse(self, rgb: torch.Tensor, tir: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.norm(rgb + tir))
+
+
+def test_an_outsiders_fusion_is_not_folded() -> None:
+    network = nn.Sequential(NormFirst(4)).eval()
+    randomise_statistics(network, seed=1)
+    rgb, tir = torch.randn(2, 1, 4, 5, 5)
+    expected = network[0](rgb, tir)
+    folded = prepare_for_inference(network)
+    torch.testing.assert_close(folded[0](rgb, tir), expected)
+
+
+def test_fusions_leave_the_search_for_nan_to_the_tracker() -> None:
+    fusion = prepare_for_inference(create_fusion("llrr_light", channels=8))
+    assert fusion(torch.full((1, 8, 5, 5), torch.nan), torch.zeros(1, 8, 5, 5)).isnan().any()
