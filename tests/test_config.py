@@ -32,7 +32,7 @@ def test_a_users_own_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tracking: {window_influense: 0.4}", "tracking: unknown key 'window_influense', did you mean"),
+        ("tracking: {window_influense: 0.4}", "unknown key 'window_influense', did you mean"),
         ("tracking: {window_influence: 1.4}", "tracking: window_influence is 1.4; expected 0 to 1"),
         ("tracking: {search_size: 100}", "the search larger than the template"),
         ("tracking: {size_lr: -1}", "size_lr is -1.0; it cannot be negative"),

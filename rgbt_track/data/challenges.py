@@ -110,7 +110,8 @@ def wander(
     """A smooth random walk (frames, 2) that stays between ``low`` (2,) and ``high`` (2,).
 
     ``step`` is the number of frames between way points; a way point lies a tenth to a third of
-    the range from the one before it. Between them the path is a Catmull-Rom spline, cut to the range.
+    the range from the one before it. Between them the path is a Catmull-Rom spline, cut to the
+    range.
     """
     count = int(np.ceil(frames / step)) + 4
     points = [rng.uniform(low + 0.25 * (high - low), high - 0.25 * (high - low))]
