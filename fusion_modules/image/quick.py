@@ -15,6 +15,7 @@ that torch's own ``softshrink`` serves; a threshold that is not positive keeps i
 from __future__ import annotations
 
 import copy
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -100,9 +101,7 @@ class _QuickStack(nn.Module):
         scale = torch.where(theta > _LEAST_SCALE, theta, torch.ones_like(theta))[order]
 
         def encoder(conv: nn.Conv2d) -> Tensor:  # (2n, k^2 + 1), the bias last
-            assert conv.bias is not None
-            rows = torch.cat([conv.weight.flatten(1), conv.bias.view(-1, 1)], dim=1)
-            return (rows.detach()[order] / scale.view(-1, 1)).contiguous()
+            return (_with_bias(conv).detach()[order] / scale.view(-1, 1)).contiguous()
 
         def decoder(weight: Tensor) -> Tensor:  # (k^2, 2n)
             return (weight.detach().flatten(1)[order] * scale.view(-1, 1)).T.contiguous()
@@ -123,25 +122,26 @@ class _QuickStack(nn.Module):
         self.register_buffer(name, value.detach().clone(), persistent=False)
 
     def forward(self, picture: Tensor) -> Tensor:
-        height, width = picture.shape
-        spans = [slice(a, a + CHUNK) for a in range(0, height * width, CHUNK)]
-        columns, codes = self._columns(picture), []
-        decode = self.decode[0] if len(self.decode) else self.decode_last
-        products = picture.new_empty(len(decode), height * width)
+        pixels = picture.numel()
+        spans = [slice(begin, begin + CHUNK) for begin in range(0, pixels, CHUNK)]
+        shifts, codes = _columns(picture[None, None], self.kernel)[0], []
+        products = picture.new_empty(self.decode.shape[1], pixels)
         for span in spans:
-            code = self._threshold(self.encode[0] @ columns[:, span])
-            products[:, span] = decode @ code
+            code = self._threshold(self.encode[0] @ shifts[:, span])
+            products[:, span] = self.decode[0] @ code
             codes.append(code)
-        for block in range(len(self.decode)):
-            last = block + 1 == len(self.decode)
-            rest = picture - self._gather(products, height, width)[0] - self.bias[block]
-            columns = self._columns(rest)
-            decode = self.decode_last if last else self.decode[block + 1]
-            products = products if not last else products.new_empty(len(decode), height * width)
+        following = [*self.decode[1:], self.decode_last]
+        for encode, decode, bias in zip(self.encode[1:], following, self.bias, strict=True):
+            rest = picture - self._summed(products, picture.shape)[0] - bias
+            shifts = _columns(rest[None, None], self.kernel)[0]
+            products = picture.new_empty(len(decode), pixels)
             for code, span in zip(codes, spans, strict=True):
-                code.addmm_(self.encode[block + 1], columns[:, span], beta=self.lam)
+                code.addmm_(encode, shifts[:, span], beta=self.lam)
                 products[:, span] = decode @ self._threshold(code)
-        return self._gather(products, height, width) + self.bias_last.view(2, 1, 1)
+        return self._summed(products, picture.shape) + self.bias_last.view(2, 1, 1)
+
+    def _summed(self, products: Tensor, size: torch.Size) -> Tensor:
+        return _gather(products.view(1, -1, *size), self.kernel)[0]
 
     def _threshold(self, code: Tensor) -> Tensor:
         """Eq. 9 in place: thresholds of 1 first, then those that are not positive."""
@@ -151,24 +151,6 @@ class _QuickStack(nn.Module):
             tail.copy_(tail.sign() * (tail.abs() - self.theta).clamp_(min=0))
         return code
 
-    def _columns(self, picture: Tensor) -> Tensor:
-        """The shifts of a mirrored picture, and ones for the bias: (k^2 + 1, H W)."""
-        reach = self.kernel // 2
-        padded = F.pad(picture[None, None], (reach,) * 4, mode="reflect")
-        shifted = F.unfold(padded, self.kernel)[0]
-        return torch.cat([shifted, torch.ones_like(shifted[:1])])
-
-    def _gather(self, products: Tensor, height: int, width: int) -> Tensor:
-        """Sum of each map's k^2 shifted products: (m k^2, H W) -> (m, H, W)."""
-        side, reach = self.kernel, self.kernel // 2
-        maps = products.view(1, -1, height, width)
-        padded = F.pad(maps, (reach,) * 4, mode="reflect")[0].unflatten(0, (-1, side * side))
-        total = torch.zeros_like(padded[:, 0, :height, :width])
-        for tap in range(side * side):
-            row, column = divmod(tap, side)
-            total += padded[:, tap, row : row + height, column : column + width]
-        return total
-
 
 def _encoders(stack: LLRRStack) -> list[nn.Conv2d]:
     return [stack.c0, *(block.c2 for block in stack.blocks)]  # type: ignore[list-item]
@@ -176,3 +158,28 @@ def _encoders(stack: LLRRStack) -> list[nn.Conv2d]:
 
 def _decoders(stack: LLRRStack) -> list[nn.Conv2d]:
     return [block.c1 for block in stack.blocks]  # type: ignore[misc]
+
+
+def _columns(picture: Tensor, side: int) -> Tensor:
+    """The shifts of mirrored pictures, and ones for the bias: (B, 1, H, W) -> (B, k^2 + 1, H W)."""
+    padded = F.pad(picture, (side // 2,) * 4, mode="reflect")
+    shifted = F.unfold(padded, side)
+    return torch.cat([shifted, torch.ones_like(shifted[:, :1])], dim=1)
+
+
+def _gather(products: Tensor, side: int) -> Tensor:
+    """Sum of each map's k^2 products, each shifted by its tap: (B, m k^2, H, W) -> (B, m, H, W)."""
+    height, width = products.shape[-2:]
+    padded = F.pad(products, (side // 2,) * 4, mode="reflect").unflatten(1, (-1, side * side))
+    taps = (divmod(tap, side) for tap in range(side * side))
+    shifted = (
+        padded[:, :, tap, row : row + height, column : column + width]
+        for tap, (row, column) in enumerate(taps)
+    )
+    return reduce(torch.add, shifted)
+
+
+def _with_bias(conv: nn.Conv2d) -> Tensor:
+    """Weights of a one-channel convolution beside its bias, as a matrix (out, k^2 + 1)."""
+    assert conv.bias is not None
+    return torch.cat([conv.weight.flatten(1), conv.bias.view(-1, 1)], dim=1)
