@@ -142,9 +142,7 @@ def _groups(pairs: Iterator[Named], size: int) -> Iterator[list[Named]]:
 
 
 def _print_table(table: MetricTable, csv: Path | None) -> None:
-    from rich.console import Console
-
-    Console().print(table.to_rich(per_pair=len(table.rows) <= _MOST_ROWS))
+    table.print(per_pair=len(table.rows) <= _MOST_ROWS)
     if csv is not None:
         table.write_csv(csv)
         typer.echo(f"metrics in {csv}")

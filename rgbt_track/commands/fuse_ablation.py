@@ -30,11 +30,11 @@ def fuse_ablation(
     from rgbt_track.extras import require
 
     require("train", "lightning", "tensorboard", "matplotlib")
-    from rich.console import Console
-
+    from rgbt_track.commands.train import quieten_lightning
     from rgbt_track.imagefusion.ablation import judge, train_variant, variants
     from rgbt_track.imagefusion.table import MetricTable
 
+    quieten_lightning()
     chosen = variants(experiments, only or [])
     table = MetricTable()
     for name, path in chosen.items():
@@ -42,5 +42,5 @@ def fuse_ablation(
         weights = train_variant(path, pairs, out / name, settings or [], accelerator)
         table.add(name, judge(weights, test or pairs, limit))
         table.write_csv(out / "ablation.csv", mean=False)
-    Console().print(table.to_rich(heading="variant", mean=False))
+    table.print(heading="variant", mean=False)
     typer.echo(f"table in {out / 'ablation.csv'}")

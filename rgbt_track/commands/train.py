@@ -32,7 +32,7 @@ def train(
         return
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
-    _quieten_lightning()
+    quieten_lightning()
     from lightning.pytorch.utilities import rank_zero_only
 
     from rgbt_track.training.run import train as run
@@ -50,7 +50,7 @@ def train(
         typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
 
 
-def _quieten_lightning() -> None:
+def quieten_lightning() -> None:
     """Leave its warnings, not its tips; its import sets the level, so it must come first."""
     import lightning.pytorch
 
@@ -80,7 +80,9 @@ def _train_image_fusion(
 
     config = load_image_experiment(experiment, settings)
     require("train", "lightning", "tensorboard", "matplotlib")
-    _quieten_lightning()
+    quieten_lightning()
+    from lightning.pytorch.utilities import rank_zero_only
+
     from rgbt_track.training.image_features import STAND_IN
     from rgbt_track.training.image_run import train_image_fusion
 
@@ -98,5 +100,6 @@ def _train_image_fusion(
         nodes=nodes,
         accelerator=accelerator,
     )
-    typer.echo(f"weights: {weights}")
-    typer.echo(f"fuse with them: rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT")
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        typer.echo(f"weights: {weights}")
+        typer.echo(f"fuse with them: rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT")

@@ -6,7 +6,7 @@ import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusion_modules.image.metrics import METRICS
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = {"MI_paper": "MI (paper)", "MI": "MI (true)", "SSIM": "SSIMm", "VIF": "VIFm"}
+
+_WIDE = 1000
 
 
 @dataclass
@@ -49,6 +51,14 @@ class MetricTable:
         if mean:
             table.add_row("mean", *_cells(self.mean()), style="bold")
         return table
+
+    def print(self, **options: Any) -> None:
+        """Print ``to_rich(**options)``, wide enough for every column whatever the terminal."""
+        from rich.console import Console
+
+        table = self.to_rich(**options)
+        needed = Console(width=_WIDE).measure(table).maximum
+        Console(width=max(Console().width, needed)).print(table)
 
     def write_csv(self, path: Path, mean: bool = True) -> None:
         """Write the rows, and their mean, atomically."""
