@@ -47,6 +47,8 @@ def fuse(
 
     if out is None and not (metrics or fused):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
+    if out is not None and out.resolve() in (Path(rgb).resolve(), Path(tir).resolve()):
+        raise ValueError(f"{out} is also an input: give OUT a place of its own")
     if batch < 1:
         raise ValueError(f"--batch is {batch}; expected at least 1")
     if csv is not None and not csv.resolve().parent.is_dir():
