@@ -12,8 +12,10 @@ import torch
 import yaml
 from torch import nn
 
+from fusion_modules import FUSIONS
 from rgbt_track.build import build_network
 from rgbt_track.config import load_config
+from rgbt_track.resources import names
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -76,3 +78,15 @@ def test_the_first_lines_are_the_two_commands() -> None:
         'pip install ".[vot]" && rgbt-track demo',
         'pip install -e ".[test]" && pytest',
     ]
+
+
+def test_the_table_of_fusions_is_whole() -> None:
+    rows = re.findall(r"^\| (`.*?`) \| .* \| .* \|$", README, re.M)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(FUSIONS)
+
+
+def test_data_sets_are_called_by_their_names() -> None:
+    line = next(line for line in README.splitlines() if "vot workspace plain" in line)
+    named = re.findall(r"\w+", line.split("# or ")[1])
+    assert named and set(named) <= set(names("datasets"))
