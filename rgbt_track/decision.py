@@ -18,6 +18,7 @@ Array = NDArray[np.floating]
 _LOBE = 3  # cells around the peak that belong to it
 _RIVAL = 0.5  # how much of the second peak counts against a branch
 _MEMORY = 0.7  # share of the past in a branch's trust
+_LEAST_BELIEF = 1e-6  # keeps the mean of the offsets defined where no branch believes
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,22 @@ def decide_adaptive(branches: Mapping[str, BranchResponse], past: Mapping[str, f
 
     A branch's clarity is its highest probability less half of the highest one away from that
     peak: a blind branch has no peak, a confused one has two. Its trust is a running mean of the
-    clarity; weights are the trusts, squared and normalised. Probabilities are averaged with them,
-    and offsets with weight times probability, so that an anchor's box comes from the branches
-    that believe in it.
+    clarity; weights are the trusts, squared and normalised. Logits are averaged with them, so that
+    a branch's strong doubt counts as much as its belief; offsets are averaged with weight times
+    probability, so that an anchor's box comes from the branches that believe in it.
     """
-    probabilities = {name: sigmoid(branch.logit) for name, branch in branches.items()}
+    probability = {name: sigmoid(branch.logit) for name, branch in branches.items()}
     trust = {}
-    for name, probability in probabilities.items():
-        clear = clarity(probability)
+    for name, field in probability.items():
+        clear = clarity(field)
         trust[name] = _MEMORY * past.get(name, clear) + (1 - _MEMORY) * clear
-    total = sum(value**2 for value in trust.values())
-    weights = {name: value**2 / total for name, value in trust.items()}
-    joined = np.zeros_like(next(iter(probabilities.values())))
-    loc = np.zeros_like(next(iter(branches.values())).loc)
-    for name, branch in branches.items():
-        believed = weights[name] * probabilities[name]
-        joined += believed
-        loc += believed * branch.loc
-    return Decision(joined, loc / np.maximum(joined, np.finfo(joined.dtype).tiny), trust)
+    weight = np.array([trust[name] ** 2 for name in branches])[:, None, None, None]
+    weight /= weight.sum()
+    logit = (weight * np.stack([branch.logit for branch in branches.values()])).sum(0)
+    belief = weight * np.maximum(np.stack(list(probability.values())), _LEAST_BELIEF)
+    loc = np.stack([branch.loc for branch in branches.values()])
+    loc = (belief[:, None] * loc).sum(0) / belief.sum(0)
+    return Decision(sigmoid(logit), loc, trust)
 
 
 def clarity(probability: Array) -> float:
