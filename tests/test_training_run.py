@@ -90,15 +90,8 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("after", [2, 4, 5])
-def test_a_resumed_run_equals_an_uninterrupted_one(
-    root: Path,
-    whole: tuple[Path, dict],
-    tmp_path: Path,
-    after: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Mid-epoch, at the end of an epoch, and mid-epoch of the second one."""
+def interrupt(config: Config, out: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run until so many optimiser steps are done, and break off in the next one."""
     from rgbt_track.training.module import TrackingModule
 
     step = TrackingModule.training_step
@@ -108,13 +101,43 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
             raise Interrupted
         return step(self, batch, index)
 
-    config = tiny_experiment(root, log_every=1, checkpoint_every=1)
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(TrackingModule, "training_step", stop)
-        run(config, tmp_path)
+        run(config, out)
+
+
+@pytest.mark.parametrize("after", [2, 4, 5])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    root: Path,
+    whole: tuple[Path, dict],
+    tmp_path: Path,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mid-epoch, at the end of an epoch, and mid-epoch of the second one."""
+    config = tiny_experiment(root, log_every=1, checkpoint_every=1)
+    interrupt(config, tmp_path, after, monkeypatch)
     weights = run(config, tmp_path, resume=True)
     assert same(whole[1], weights)
     assert losses(tmp_path) == losses(whole[0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stage": "fusion"},
+        {"optimizer": {"name": "sgd", "lr": 0.01, "frozen_backbone_epochs": 1}},
+        {"accumulate": 2, "average": 0.5},
+    ],
+)
+def test_what_is_frozen_stays_so_over_a_resume(
+    root: Path, tmp_path: Path, settings: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_experiment(root, log_every=1, checkpoint_every=1, **settings)
+    whole = run(config, tmp_path / "whole")
+    interrupt(config, tmp_path / "cut", 1, monkeypatch)
+    assert same(whole, run(config, tmp_path / "cut", resume=True))
+    assert losses(tmp_path / "whole") == losses(tmp_path / "cut")
 
 
 CHILD = """

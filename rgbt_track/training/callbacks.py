@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 
 
-class SaveLast(Callback):
-    """Save ``path`` every ``every`` steps and at the end of every epoch, whole or not at all."""
+class SaveLast(Checkpoint):
+    """Save ``path`` every ``every`` steps and at the end of every epoch, whole or not at all.
+
+    As a ``Checkpoint`` it comes after all other callbacks: what they change at the end of a step,
+    such as averaged weights, is saved with it.
+    """
 
     def __init__(self, path: Path, every: int):
         self.path = path

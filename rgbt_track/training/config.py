@@ -127,7 +127,7 @@ class LossConfig:
     feature: float = 0.1
     iou: float = 0.0
     regression: Literal["l1", "smooth_l1"] = "l1"
-    feature_levels: tuple[int, ...] = (0, 1, 2)
+    feature_levels: tuple[int, int, int] = (0, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rgbt_track.models.response import BRANCHES
 from rgbt_track.training.config import LossConfig
 
 Share = Callable[[Tensor], Tensor]
+_NONE = 1e-6  # divides sums of no addends, which are 0
 
 
 class Criterion(nn.Module):
@@ -46,8 +47,7 @@ class Criterion(nn.Module):
         self.config = config
         self.branches = branches
         self.register_buffer("anchors", anchors, persistent=False)
-        a, b, c = config.feature_levels
-        self.feature = FusionLoss(levels=(a, b, c)) if has_feature_loss else None
+        self.feature = FusionLoss(levels=config.feature_levels) if has_feature_loss else None
 
     def forward(
         self, output: NetworkOutput, batch: Mapping[str, Any], share: Share | None = None
@@ -59,7 +59,7 @@ class Criterion(nn.Module):
         names = [name for name in self.branches if name in output.responses]
         sums = {name: self._sums(output, batch, name) for name in names}
         counts = torch.stack([sums[name].counts for name in names])
-        counts = (share(counts) if share else counts).clamp(min=1e-6)
+        counts = (share(counts) if share else counts).clamp(min=_NONE)
         terms: dict[str, Tensor] = {}
         for row, name in enumerate(names):
             terms.update(self._terms(name, sums[name], counts[row]))
@@ -93,12 +93,11 @@ class Criterion(nn.Module):
 
     def _terms(self, name: str, sums: LossSums, counts: Tensor) -> dict[str, Tensor]:
         terms = {
-            f"cls_{name}": 0.5 * (sums.positive / counts[0].clamp(min=1))
-            + 0.5 * (sums.negative / counts[1].clamp(min=1)),
-            f"loc_{name}": sums.loc / counts[2].clamp(min=1),
+            f"cls_{name}": 0.5 * sums.positive / counts[0] + 0.5 * sums.negative / counts[1],
+            f"loc_{name}": sums.loc / counts[2],
         }
         if self.config.iou:
-            terms[f"iou_{name}"] = sums.iou / counts[2].clamp(min=1)
+            terms[f"iou_{name}"] = sums.iou / counts[2]
         return terms
 
     def _weight(self, term: str) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from rgbt_track.build import build_network
 from rgbt_track.config import Config, to_mapping
 from rgbt_track.models.anchors import anchor_boxes
-from rgbt_track.training.criterion import Criterion
+from rgbt_track.training.criterion import Criterion, Share
 from rgbt_track.training.schedule import learning_rate
 from rgbt_track.training.stages import (
     freeze_for_stage,
@@ -45,23 +45,26 @@ class TrackingModule(pl.LightningModule):
         has_feature_loss = "fused" in branches and training.loss.feature > 0
         self.criterion = Criterion(training.loss, anchors, branches, has_feature_loss)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """All terms of a batch of ``PairDataset``, ``total`` among them; counts of this rank."""
-        batch = self._on_device(batch)
+    def losses(self, batch: Batch, share: Share | None = None) -> dict[str, Tensor]:
+        """The criterion's terms on a batch of ``PairDataset``, and ``overlap_<branch>``."""
+        batch = self._prepared(batch)
         output = self.network(batch["template"], batch["search"])
-        return self.criterion(output, batch)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        batch = self._on_device(batch)
-        output = self.network(batch["template"], batch["search"])
-        terms = self.criterion(output, batch, self._mean_over_ranks)
+        terms = self.criterion(output, batch, share)
         with torch.no_grad():
             overlaps = self.criterion.overlaps(output, batch)
-            shown = {**terms, **{f"overlap_{name}": value for name, value in overlaps.items()}}
-            values = self._mean_over_ranks(torch.stack(list(shown.values())))
-        logged = {f"train/{name}": value for name, value in zip(shown, values, strict=True)}
+        return {**terms, **{f"overlap_{name}": value for name, value in overlaps.items()}}
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """One step's loss; logged are the means over ranks, in one exchange."""
+        terms = self.losses(batch, self._mean_over_ranks)
+        means = self._mean_over_ranks(torch.stack([term.detach() for term in terms.values()]))
+        logged = {f"train/{name}": mean for name, mean in zip(terms, means, strict=True)}
         self.log_dict(logged, batch_size=len(batch["box"]))
         return terms["total"]
+
+    def on_train_start(self) -> None:
+        """As at the start of an epoch: a run resumed in the middle of one has only this."""
+        self.on_train_epoch_start()
 
     def on_train_epoch_start(self) -> None:
         """Set what is frozen in this epoch; the backbone joins when its time has come."""
@@ -113,16 +116,18 @@ class TrackingModule(pl.LightningModule):
         epoch = self.trainer.global_step / max(float(steps), 1.0) * training.epochs
         return learning_rate(training.optimizer, epoch, training.epochs)
 
-    def _on_device(self, batch: Batch) -> Batch:
-        """Crops as floats in the network's memory layout, whatever the loader sent."""
+    def _prepared(self, batch: Batch) -> Batch:
+        """The batch with its crops as floats in the network's memory layout."""
         lasts = self.config.training.channels_last
         layout = torch.channels_last if lasts else torch.contiguous_format
-        for side in ("template", "search"):
-            batch[side] = {
+        sides = {
+            side: {
                 name: crop.float().contiguous(memory_format=layout)
                 for name, crop in batch[side].items()
             }
-        return batch
+            for side in ("template", "search")
+        }
+        return {**batch, **sides}
 
     def _mean_over_ranks(self, counts: Tensor) -> Tensor:
         if self.trainer.world_size == 1:

@@ -116,7 +116,6 @@ def build_trainer(
         ],
         callbacks=callbacks,
         enable_progress_bar=progress,
-        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
         enable_model_summary=False,
         benchmark=True,
     )
@@ -155,10 +154,10 @@ def _finish(trainer: pl.Trainer, module: TrackingModule, config: Config, out: Pa
     weights = out / "weights.safetensors"
     if trainer.is_global_zero:
         save_weights(weights, module.network, config)
-        best = trainer.checkpoint_callback
-        if isinstance(best, ModelCheckpoint) and best.best_model_path:
-            load_weights(module.network, best.best_model_path)
-            save_weights(out / BEST, module.network, config)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
+                load_weights(module.network, callback.best_model_path)
+                save_weights(out / BEST, module.network, config)
         if (out / METRICS).is_file():
             draw_curves(out / METRICS, out / "curves.png")
     return weights
