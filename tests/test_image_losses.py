@@ -99,6 +99,14 @@ def test_a_weight_of_zero_leaves_the_term_out() -> None:
         ImageFusionLoss(Blocks(), nothing)(fused, visible, infrared)
 
 
+def test_the_output_as_it_is() -> None:
+    fused, visible, infrared = sources()
+    weights = ImageLossWeights(shallow=0.0, middle=0.0, deep=0.0)
+    terms = ImageFusionLoss(nn.Identity(), weights, rescale=False)(fused, visible, infrared)
+    expected = 10 * twin.mean_square(255 * array(fused), array(visible))
+    assert terms["pixel"].item() == pytest.approx(expected)
+
+
 def test_terms_without_features_need_none() -> None:
     fused, visible, infrared = sources()
     weights = ImageLossWeights(shallow=0.0, middle=0.0, deep=0.0)

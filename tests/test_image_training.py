@@ -22,7 +22,7 @@ from rgbt_track.imagefusion.config import (
 from rgbt_track.imagefusion.networks import build_image_network, load_image_network
 from rgbt_track.images import write_image
 from rgbt_track.resources import folder, is_image_fusion, names
-from rgbt_track.training.image_data import PairPictures, find_pairs
+from rgbt_track.training.image_data import PairPictures, find_pairs, stretched
 from rgbt_track.training.image_features import STAND_IN, vgg_blocks
 
 pytest.importorskip("lightning")
@@ -183,6 +183,16 @@ def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:
     for index in range(5):
         visible, infrared = data[0, index]
         assert torch.equal(visible, infrared)
+
+
+def test_crops_are_stretched_by_the_whole_picture(pairs: Path) -> None:
+    found = find_pairs((PairSourceConfig(),), str(pairs))
+    data = PairPictures(found, ImageTrainingConfig(side=16, view="crop"))
+    whole = data.whole(0)[1]  # infrared of 40 and 220
+    assert whole.min() == 0 and whole.max() == 255
+    values = {float(x) for index in range(8) for x in data[0, index][1].unique()}
+    assert {0.0, 255.0} <= values
+    assert stretched(np.full((2, 2), 9, np.uint8)).max() == 0
 
 
 def test_stand_in_features_keep_the_size_of_pixels() -> None:

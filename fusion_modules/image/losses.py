@@ -53,13 +53,21 @@ class ImageFusionLoss(nn.Module):
     """Eq. 10 over four feature maps.
 
     ``features`` gives the four maps of (B, 3, H, W) pictures in 0..255, shallow to deep: VGG-16's
-    blocks in the paper. It is frozen and kept in eval mode.
+    blocks in the paper. It is frozen and kept in eval mode. ``rescale=False`` compares the output
+    as it is, times 255: for crops of pictures, whose own range says nothing.
     """
 
     features: nn.Module
 
-    def __init__(self, features: nn.Module, weights: ImageLossWeights | None = None) -> None:
+    def __init__(
+        self,
+        features: nn.Module,
+        weights: ImageLossWeights | None = None,
+        *,
+        rescale: bool = True,
+    ) -> None:
         super().__init__()
+        self.rescale = rescale
         self.features = features.eval().requires_grad_(False)
         self.weights = weights or ImageLossWeights()
 
@@ -79,7 +87,8 @@ class ImageFusionLoss(nn.Module):
         require_same_shape("fused", fused, "infrared", infrared)
         with torch.autocast(fused.device.type, enabled=False):
             fused, visible, infrared = (_precise(x) for x in (fused, visible, infrared))
-            terms = self._terms(scaled_255(fused), visible, infrared)
+            fused = scaled_255(fused) if self.rescale else fused * 255
+            terms = self._terms(fused, visible, infrared)
         return {**terms, "total": torch.stack(list(terms.values())).sum()}
 
     def _terms(self, fused: Tensor, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:

@@ -75,8 +75,9 @@ class ImageTrainingConfig:
         sources: pairs to train on.
         validation: pairs held out; their mean loss is logged after each epoch.
         side: pixels of the square pictures that are trained on.
-        view: ``resize`` squeezes a whole picture into it (the paper), ``crop`` cuts a random
-            square of up to twice the side, at a random place, maybe mirrored.
+        view: ``resize`` squeezes a whole picture into it (the paper); ``crop`` cuts a random
+            square of up to twice the side, maybe mirrored, out of pictures stretched by their own
+            range, and compares the output as it is: a crop's own range says nothing.
         features: ``vgg16`` (torchvision's ImageNet weights), a file with them, or
             ``random_vgg16``, an untrained stand-in for machines that cannot have them.
         pairs_per_epoch: pairs drawn per epoch.

@@ -68,8 +68,10 @@ class PairPictures(Dataset[tuple[Tensor, Tensor]]):
         self, pictures: tuple[NDArray[np.uint8], ...], rng: np.random.Generator | None
     ) -> tuple[Tensor, Tensor]:
         side = self.training.side
-        if rng is not None and self.training.view == "crop":
-            pictures = _random_square(pictures, side, rng)
+        if self.training.view == "crop":
+            pictures = tuple(stretched(x) for x in pictures)
+            if rng is not None:
+                pictures = _random_square(pictures, side, rng)
         visible, infrared = (
             torch.from_numpy(cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA))[
                 None
@@ -137,6 +139,12 @@ def read_grey(rgb: Path, tir: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8
     frames = prepare_frames(read_rgb(rgb), read_tir(tir))
     visible, infrared = (cv2.cvtColor(frames[m], cv2.COLOR_RGB2GRAY) for m in ("rgb", "tir"))
     return visible, infrared
+
+
+def stretched(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture stretched by its own range to 0..255, as networks see it when they fuse."""
+    low, high = int(picture.min()), int(picture.max())
+    return ((picture.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)
 
 
 def _random_square(

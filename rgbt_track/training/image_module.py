@@ -35,7 +35,9 @@ class ImageFusionModule(pl.LightningModule):
         self.network: ImageFusion = build_image_network(
             experiment.network.name, experiment.network.args, training.seed
         )
-        self.loss = ImageFusionLoss(vgg_blocks(training.features), training.loss)
+        self.whole = training.view == "resize"
+        blocks = vgg_blocks(training.features)
+        self.loss = ImageFusionLoss(blocks, training.loss, rescale=self.whole)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         terms = self._terms(batch, *self._stage())
@@ -74,7 +76,8 @@ class ImageFusionModule(pl.LightningModule):
 
     def _terms(self, batch: Batch, reconstruct: float, fuse: float) -> dict[str, Tensor]:
         visible, infrared = batch
-        seen, felt = min_max(visible), min_max(infrared)
+        # Crops come stretched by the range of the picture that they are cut from.
+        seen, felt = (min_max(x) if self.whole else x / 255 for x in batch)
         terms: dict[str, Tensor] = {}
         if fuse > 0:
             terms = self.loss(self.network(seen, felt), visible, infrared)
