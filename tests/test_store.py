@@ -15,8 +15,9 @@ from rgbt_track.boxes import xywh_to_cxcywh
 from rgbt_track.crops import context_side
 from rgbt_track.data import Sequence, open_dataset
 from rgbt_track.data.invent import invent_boxes
+from rgbt_track.data.lmdb_encode import CHUNK
 from rgbt_track.data.lmdb_store import LmdbStore
-from rgbt_track.data.lmdb_write import CHUNK, pack_lmdb
+from rgbt_track.data.lmdb_write import pack_lmdb
 from rgbt_track.data.loose import LooseStore
 from rgbt_track.data.tracks import StoredCrop, cut_crop, store_region
 from rgbt_track.images import write_image
