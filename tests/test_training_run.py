@@ -171,6 +171,7 @@ def child(config: Config, folder: Path, devices: int = 1) -> subprocess.Popen[st
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes(root: Path, tmp_path: Path) -> None:
     config = tiny_experiment(
         root, log_every=1, checkpoint_every=1, epochs=3, pairs_per_epoch=400, workers=1
@@ -194,6 +195,7 @@ def test_a_killed_run_resumes(root: Path, tmp_path: Path) -> None:
     assert steps == list(range(100 * (done // 100 + 1)))
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one_with_the_same_effective_batch(
     root: Path, tmp_path: Path
 ) -> None:
