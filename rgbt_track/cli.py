@@ -71,6 +71,9 @@ def main() -> None:
 
     ``RGBT_TRACK_DEBUG=1`` shows the traceback instead.
     """
+    # Threads that spin while they wait stand still together on a busy machine; OpenMP reads this
+    # when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What OpenCV and its codecs say of a bad file, in many lines, comes before our one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
