@@ -27,7 +27,7 @@ class LLRRLightFusion(Fusion):
     ``width`` is n and defaults to C / 8 (at least 4), so the codes have C / 4 channels. In
     multiplications, with 2n = C / 4, ``blocks`` b and kernel k: ``(2 b + 1) k^2 C^2 H W / 8`` for
     the stacks and ``C^2 H W`` for the 1x1 convolutions. At 31x31 with the default 2 blocks that is
-    0.42 G a level for C = 256 (1.25 G for three levels, 2.5 % of a two-modality ResNet-50 frame of
+    0.42 G a level for C = 256 (1.25 G for three levels, 1.2 % of a two-modality ResNet-50 frame of
     102 G), 0.06 G for C = 96 and 0.03 G for C = 64.
     """
 
