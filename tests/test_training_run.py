@@ -141,9 +141,14 @@ def test_what_is_frozen_stays_so_over_a_resume(
 
 
 CHILD = """
-import sys, yaml
+import sys, torch, yaml
 from rgbt_track.config import Config, from_mapping
+from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.run import train
+def keep_parameters(module):  # what each process ends with, not only the one that writes
+    parameters = {name: value.detach() for name, value in module.named_parameters()}
+    torch.save(parameters, f"{sys.argv[2]}-rank{module.global_rank}.pt")
+TrackingModule.on_train_end = keep_parameters
 config = from_mapping(Config, yaml.safe_load(open(sys.argv[1])), "child")
 train(config, sys.argv[2], accelerator="cpu", devices=int(sys.argv[3]), progress=False)
 """
@@ -210,6 +215,9 @@ def test_two_processes_train_like_one_with_the_same_effective_batch(
     one = run(tiny_experiment(root, batch=8, **settings), tmp_path / "one")
     two = load_file(tmp_path / "two" / "run" / "weights.safetensors")
     assert same(one, two, 2e-5)
+    ranks = [torch.load(tmp_path / "two" / f"run-rank{rank}.pt") for rank in range(2)]
+    assert len(ranks[0]) > 10 and ranks[0].keys() == ranks[1].keys()
+    assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in ranks[0])
     pairs = zip(losses(tmp_path / "one"), losses(tmp_path / "two" / "run"), strict=True)
     for (step, loss), (other_step, other) in pairs:
         assert step == other_step
