@@ -196,6 +196,19 @@ def test_batches_and_tiles_change_nothing(root: Path, name: str) -> None:
     assert side_by_side(whole[0]).shape == (HEIGHT, 3 * WIDTH, 3)
 
 
+def test_threads_change_nothing_and_are_given_back(root: Path) -> None:
+    network, before = load_image_network(root / "lrrnet.safetensors"), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = Fuser(network, tile=20).fuse(*scene(0))
+        torch.set_num_threads(3)
+        three = Fuser(network, tile=20)
+        assert np.array_equal(three.fuse(*scene(0)).picture, one.picture)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_pictures_of_another_program_are_judged(run: Run, root: Path, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     for index in range(3):

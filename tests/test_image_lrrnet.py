@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fusion_references as reference
@@ -150,6 +151,20 @@ def test_margin_is_exactly_how_far_a_pixel_reaches(extractor: str) -> None:
     assert visible.grad is not None
     rows = visible.grad[0, 0].abs().sum(dim=1)
     assert rows[2] > 0 and rows[-3] > 0 and not rows[:2].any() and not rows[-2:].any()
+
+
+def test_tiles_beside_each_other() -> None:
+    network = LRRNet(width=4)
+    visible, infrared = pictures(50, 41)
+    with ThreadPoolExecutor(3) as executor:
+        fused = fuse_tiled(network, visible, infrared, 16, executor)
+        assert fused.requires_grad and torch.equal(
+            fused, fuse_tiled(network, visible, infrared, 16)
+        )
+        with torch.inference_mode():
+            assert fuse_tiled(network, visible, infrared, 16, executor).is_inference()
+        parts = parts_tiled(network, visible, infrared, 16, executor)
+        assert torch.equal(parts["low_rank_fused"] + parts["sparse_fused"], fused)
 
 
 def test_tile_sizes_that_are_none_are_refused() -> None:

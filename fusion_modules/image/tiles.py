@@ -9,7 +9,8 @@ the caches, where whole pictures spend over half of their time in fetching fresh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from concurrent.futures import Executor
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -18,23 +19,33 @@ from fusion_modules.base import require_positive
 from fusion_modules.image.base import ImageFusion
 
 DEFAULT_TILE = 128
+_Span = tuple[slice, slice, slice]
 
 
 def fuse_tiled(
-    network: ImageFusion, visible: Tensor, infrared: Tensor, tile: int = DEFAULT_TILE
+    network: ImageFusion,
+    visible: Tensor,
+    infrared: Tensor,
+    tile: int = DEFAULT_TILE,
+    executor: Executor | None = None,
 ) -> Tensor:
     """``network(visible, infrared)`` computed in tiles of ``tile`` x ``tile`` pixels.
 
-    Equal to the whole computation up to rounding. Pictures are (B, c, H, W) in [0, 1].
+    Equal to the whole computation up to rounding. Pictures are (B, c, H, W) in [0, 1]. With an
+    ``executor`` of threads, tiles are computed beside each other.
     """
     network.check(visible, infrared)
-    return _tiled(network.fuse, network.margin, visible, infrared, tile)
+    return _tiled(network.fuse, network.margin, visible, infrared, tile, executor)
 
 
 def parts_tiled(
-    network: ImageFusion, visible: Tensor, infrared: Tensor, tile: int = DEFAULT_TILE
+    network: ImageFusion,
+    visible: Tensor,
+    infrared: Tensor,
+    tile: int = DEFAULT_TILE,
+    executor: Executor | None = None,
 ) -> dict[str, Tensor]:
-    """``network.parts(visible, infrared)`` computed in tiles."""
+    """``network.parts(visible, infrared)`` computed in tiles, as in ``fuse_tiled``."""
     network.check(visible, infrared)
     names = network.part_names
 
@@ -42,7 +53,7 @@ def parts_tiled(
         parts = network.parts(visible, infrared)
         return torch.cat([parts[name] for name in names], dim=1)
 
-    whole = _tiled(stacked, network.margin, visible, infrared, tile)
+    whole = _tiled(stacked, network.margin, visible, infrared, tile, executor)
     return dict(zip(names, whole.chunk(len(names), dim=1), strict=True))
 
 
@@ -52,21 +63,30 @@ def _tiled(
     visible: Tensor,
     infrared: Tensor,
     tile: int,
+    executor: Executor | None,
 ) -> Tensor:
-    require_positive("tile", tile)
     height, width = visible.shape[-2:]
-    whole: Tensor | None = None
-    for rows, inner_rows, kept_rows in _spans(height, tile, margin):
-        for columns, inner_columns, kept_columns in _spans(width, tile, margin):
+    require_positive("tile", tile)
+    tiles = list(product(_spans(height, tile, margin), _spans(width, tile, margin)))
+    modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+    def compute(spans: tuple[_Span, _Span]) -> Tensor:
+        (rows, inner_rows, _), (columns, inner_columns, _) = spans
+        with torch.set_grad_enabled(modes[0]), torch.inference_mode(modes[1]):  # each thread's own
             result = function(visible[..., rows, columns], infrared[..., rows, columns])
-            if whole is None:
-                whole = result.new_empty(*result.shape[:2], height, width)
-            whole[..., kept_rows, kept_columns] = result[..., inner_rows, inner_columns]
+            return result[..., inner_rows, inner_columns]
+
+    whole: Tensor | None = None
+    results = executor.map(compute, tiles) if executor else map(compute, tiles)
+    for ((_, _, rows), (_, _, columns)), result in zip(tiles, results, strict=True):
+        if whole is None:
+            whole = result.new_empty(*result.shape[:2], height, width)
+        whole[..., rows, columns] = result
     assert whole is not None
     return whole
 
 
-def _spans(size: int, tile: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
+def _spans(size: int, tile: int, margin: int) -> Iterator[_Span]:
     """Of each tile of one axis: what is cut, what of that is kept, and where it goes."""
     count = max(-(-size // tile), 1)
     edges = [index * size // count for index in range(count + 1)]

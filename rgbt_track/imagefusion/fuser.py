@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -23,7 +25,8 @@ from fusion_modules.image.quick import QuickLRRNet
 from rgbt_track.frames import Frame, prepare_frames
 
 Picture = NDArray[np.uint8]
-_QUICK_TILE, _EAGER_TILE, _GPU_TILE = 512, 128, 1024
+_QUICK_TILE, _EAGER_TILE, _GPU_TILE = 256, 128, 1024
+_MOST_THREADS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,8 @@ class Fuser:
         self.network = quicken(network) if self.device.type == "cpu" else network
         self.tile = tile if tile is not None else self._good_tile()
         self.color = color
+        threads = min(torch.get_num_threads(), _MOST_THREADS) if self.device.type == "cpu" else 1
+        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def fuse(self, rgb: Frame, tir: Frame) -> FusedFrame:
         """Fuse one visible and one thermal frame of any format that cameras deliver.
@@ -79,9 +84,9 @@ class Fuser:
         """Fuse frames of one size in one batch; order is kept."""
         ready = [_prepared(*pair) for pair in pairs]
         visible, infrared = self._batch([r[1] for r in ready]), self._batch([r[2] for r in ready])
-        with torch.inference_mode():
+        with torch.inference_mode(), self._threads():
             if self.tile:
-                output = fuse_tiled(self.network, visible, infrared, self.tile)
+                output = fuse_tiled(self.network, visible, infrared, self.tile, self._executor)
             else:
                 output = self.network(visible, infrared)
             pictures = to_uint8(output)[:, 0].cpu().numpy()
@@ -99,9 +104,25 @@ class Fuser:
             raise ValueError(f"{type(self.network).__name__} has no parts to show")
         _, visible, infrared = _prepared(rgb, tir)
         side = self.tile or max(visible.shape)
-        with torch.inference_mode():
-            parts = parts_tiled(self.network, self._batch([visible]), self._batch([infrared]), side)
+        inputs = self._batch([visible]), self._batch([infrared])
+        with torch.inference_mode(), self._threads():
+            parts = parts_tiled(self.network, *inputs, side, self._executor)
             return {name: to_uint8(part)[0, 0].cpu().numpy() for name, part in parts.items()}
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread per tile instead of many per operation.
+
+        The operations are small: threads that meet after each of them wait for each other, on a
+        busy processor for far longer than they work.
+        """
+        before = torch.get_num_threads()
+        if self.tile and self._executor:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def _good_tile(self) -> int:
         """Small enough for the caches, large enough for the margin to be a small part."""
