@@ -283,6 +283,18 @@ def test_without_weights_the_shipped_ones_or_a_word(
     assert run(*arguments)[0] == 0
 
 
+def test_the_shipped_weights_show_what_is_hot_and_keep_the_visible_scene() -> None:
+    network = load_image_network(networks.default_weights())
+    assert sum(parameter.numel() for parameter in network.parameters()) == 49_204
+    visible, infrared = scene(2)
+    fused = Fuser(network, color=False).fuse(visible, infrared)
+    cold = Fuser(network, color=False).fuse(visible, np.where(infrared > 100, 40, infrared))
+    hot, beside = fused.grey[12:28, 18:28].mean(), fused.grey[32:46, 18:28].mean()
+    assert hot > beside + 40
+    apart = np.corrcoef(cold.grey.ravel(), cold.visible.ravel())[0, 1]
+    assert apart > 0.7  # without a hot target it is the visible picture that is seen
+
+
 def test_weights_say_what_they_belong_to(root: Path, tmp_path: Path) -> None:
     network = load_image_network(root / "lwc_densefuse.safetensors")
     assert type(network).__name__ == "LWCDenseFuse" and not network.training
