@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.data.find import natural_key
 from rgbt_track.frames import Frame
 from rgbt_track.images import IMAGE_SUFFIXES, read_rgb, read_tir
 
@@ -37,7 +37,7 @@ class FolderSource:
         self._read = read_tir if thermal else read_rgb
         files = (path for path in folder.iterdir() if not path.name.startswith("."))
         images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
-        self.paths = sorted(images, key=natural_order)
+        self.paths = sorted(images, key=lambda path: natural_key(path.name))
         self.length: int | None = len(self.paths)
         if not self.paths:
             raise ValueError(f"{folder}: no frames; expected images ({', '.join(IMAGE_SUFFIXES)})")
@@ -81,12 +81,6 @@ def open_source(address: str | Path, thermal: bool = False) -> Source:
     if path.is_file():
         return VideoSource(path)
     raise FileNotFoundError(f"no such folder or video: {path}")
-
-
-def natural_order(path: Path) -> list[tuple[int, int | str]]:
-    """Sort key that reads digits as numbers."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 
 
 class PairedFrames:
