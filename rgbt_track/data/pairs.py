@@ -27,6 +27,7 @@ from rgbt_track.data.augment import (
     photometric,
     spoil,
 )
+from rgbt_track.data.paste import paste
 from rgbt_track.data.pseudo_thermal import pseudo_thermal
 from rgbt_track.data.sampler import CropAddress, PairSampler, pair_generator
 from rgbt_track.data.targets import AnchorTargets, Targets
@@ -102,6 +103,10 @@ class PairDataset:
         dropout = draw_dropout(self.augment, rng)
         template = self._view(draw.template, template_crop, self.template_cut, rng, style)
         search = self._view(draw.search, search_crop, self.search_cut, rng, style)
+        if draw.background is not None:
+            crop, look = self._read(draw.background), int(rng.integers(2**31))
+            scene = self._view(draw.background, crop, self.search_cut, rng, look)
+            search = paste(search, scene, rng)
         if dropout is not None and dropout.way == "frozen" and dropout.name in search.images:
             old = self._view(draw.template, template_crop, self.search_cut, rng, style)
             search.images.update({n: i for n, i in old.images.items() if n == dropout.name})

@@ -30,11 +30,15 @@ class CropAddress:
 
 @dataclass(frozen=True)
 class PairDraw:
-    """Template and search crop; a negative pair shows two targets."""
+    """Template and search crop; a negative pair shows two targets.
+
+    Where there is a ``background``, the search crop's target is pasted into it.
+    """
 
     template: CropAddress
     search: CropAddress
     negative: bool
+    background: CropAddress | None = None
 
 
 def pair_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -50,11 +54,16 @@ class PairSampler:
     """
 
     def __init__(
-        self, stores: Series[TrackStore], sources: Series[SourceConfig], negative: float = 0.2
+        self,
+        stores: Series[TrackStore],
+        sources: Series[SourceConfig],
+        negative: float = 0.2,
+        paste: float = 0.0,
     ):
         self.stores = list(stores)
         self.sources = list(sources)
         self.negative = negative
+        self.paste = paste
         self._of_sources = _shares([source.weight for source in sources])
         self._of_tracks = [
             _shares([len(track) ** 0.5 for track in store.tracks]) for store in self.stores
@@ -70,8 +79,11 @@ class PairSampler:
             other = self._other(rng, source, about)
             if other is not None:
                 return PairDraw(address, other, True)
-        search = self._near(rng, about, template, self.sources[source].frame_range)
-        return PairDraw(address, CropAddress(source, track, search), False)
+        near = self._near(rng, about, template, self.sources[source].frame_range)
+        search = CropAddress(source, track, near)
+        pasted = bool(self.paste) and about.has_mask and rng.random() < self.paste
+        background = self._other(rng, source, about) if pasted else None
+        return PairDraw(address, search, False, background)
 
     def _track(self, rng: np.random.Generator) -> tuple[int, int]:
         source = int(np.searchsorted(self._of_sources, rng.random(), side="right"))

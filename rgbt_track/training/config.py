@@ -168,6 +168,8 @@ class TrainingConfig:
         batch: pairs per process and step.
         pairs_per_epoch: pairs drawn per epoch, over all processes.
         negative: share of pairs whose search crop shows another target.
+        paste: share of the other pairs, where the target has a mask, that show it pasted into
+            another scene (crop-transform-paste).
         workers: loader processes per training process.
         freeze_batch_norm: keep every batch norm's running statistics as they are.
         channels_last: memory layout of the network, faster on most processors.
@@ -190,6 +192,7 @@ class TrainingConfig:
     batch: int = 32
     pairs_per_epoch: int = 60000
     negative: float = 0.2
+    paste: float = 0.0
     workers: int = 2
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accumulate: int = 1

@@ -22,7 +22,7 @@ def open_sampler(config: TrainingConfig) -> PairSampler:
     if not config.sources:
         raise ValueError("training.sources is empty: name at least one data set to train on")
     stores = [open_store(source, config) for source in config.sources]
-    return PairSampler(stores, config.sources, config.negative)
+    return PairSampler(stores, config.sources, config.negative, config.paste)
 
 
 def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
