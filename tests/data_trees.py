@@ -141,6 +141,11 @@ def boxed_images(root: Path) -> None:
     assert cv2.imwrite(str(root / "masks" / "a.png"), labels)
 
 
+def images(root: Path) -> None:
+    image(root / "images" / "a.jpg", 1)
+    image(root / "images" / "b.png", 2)
+
+
 def pairs(root: Path) -> None:
     for group in ("road", "msrs"):
         image(root / group / "color" / "00004N.jpg", 1)
@@ -172,6 +177,7 @@ TREES: dict[str, Callable[[Path], object]] = {
     "plain": plain,
     "plain_rgb": plain_rgb,
     "boxed_images": boxed_images,
+    "images": images,
     "pairs": pairs,
     "gtot": gtot,
     "rgbt210": rgbt210,
