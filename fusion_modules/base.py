@@ -75,6 +75,15 @@ class Fusion(nn.Module):
         """The fusion itself, on checked inputs; what a subclass writes."""
         raise NotImplementedError(f"{type(self).__name__} must define fuse(rgb, tir)")
 
+    def for_inference(self) -> nn.Module:
+        """The same function of (rgb, tir) with the present weights, as quick as it can be.
+
+        For a network that is not trained any more: checks may be gone. Itself, where a fusion
+        knows nothing quicker.
+        """
+        self.check_finite = False
+        return self
+
     def extra_repr(self) -> str:
         return f"channels={self.channels}, start={'mean' if self.gate is not None else 'random'}"
 

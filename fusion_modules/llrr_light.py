@@ -14,11 +14,12 @@ them, and the mean that is added.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fusion_modules.base import Fusion, Start, mean_of
 from fusion_modules.convolution import reflect_conv, smallest_side
 from fusion_modules.llrr import LLRRStack
+from fusion_modules.llrr_joined import JoinedLLRR
 
 
 class LLRRLightFusion(Fusion):
@@ -54,3 +55,12 @@ class LLRRLightFusion(Fusion):
         code_rgb = self.stack_rgb(self.reduce_rgb(rgb))
         code_tir = self.stack_tir(self.reduce_tir(tir))
         return mean_of(rgb, tir) + self.expand(torch.cat([code_rgb, code_tir], dim=1))
+
+    def for_inference(self) -> nn.Module:
+        """The same function in fewer, larger operations."""
+        return JoinedLLRR(
+            (self.reduce_rgb, self.reduce_tir),
+            (self.stack_rgb, self.stack_tir),
+            self.expand,
+            self.gate,
+        )

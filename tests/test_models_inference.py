@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fusion_modules import Fusion, create_fusion
+from fusion_modules import Fusion, FusionPyramid, create_fusion
 from rgbt_track.build import build_network
 from rgbt_track.config import load_config
 from rgbt_track.models.inference import prepare_for_inference
@@ -72,5 +72,24 @@ def test_an_outsiders_fusion_is_not_folded() -> None:
 
 
 def test_fusions_leave_the_search_for_nan_to_the_tracker() -> None:
-    fusion = prepare_for_inference(create_fusion("llrr_light", channels=8))
-    assert fusion(torch.full((1, 8, 5, 5), torch.nan), torch.zeros(1, 8, 5, 5)).isnan().any()
+    fusion = prepare_for_inference(FusionPyramid("llrr_light", [8]))
+    nan, zero = torch.full((1, 8, 5, 5), torch.nan), torch.zeros(1, 8, 5, 5)
+    assert fusion([nan], [zero])[0].isnan().any()
+
+
+@pytest.mark.parametrize("start", ["random", "mean"])
+@pytest.mark.parametrize("threshold", [0.3, -0.2])
+def test_the_joined_form_of_the_light_fusion_is_the_same_function(
+    start: str, threshold: float
+) -> None:
+    torch.manual_seed(0)
+    fusion = create_fusion("llrr_light", channels=16, width=3, blocks=3, start=start).double()
+    with torch.no_grad():
+        fusion.stack_rgb.theta.fill_(threshold)
+        fusion.stack_tir.lam.fill_(-0.4)
+        if fusion.gate is not None:
+            fusion.gate.normal_()
+    joined = fusion.for_inference()
+    rgb, tir = torch.randn(2, 2, 16, 7, 9, dtype=torch.double)
+    torch.testing.assert_close(joined(rgb, tir), fusion(rgb, tir), rtol=0, atol=1e-12)
+    assert not torch.equal(joined(tir, rgb), joined(rgb, tir))
