@@ -60,6 +60,9 @@ class TrackingConfig:
 
     Args:
         template_size, search_size: sides of the two crops in pixels.
+        wide_search_size: side of a second, wider search crop on the same scale, for frames whose
+            score in the first is below ``wide_search_below``: a target that jumped or comes back
+            is found by it. The better score wins. 0: no second search.
         context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
@@ -74,6 +77,8 @@ class TrackingConfig:
 
     template_size: int = 127
     search_size: int = 255
+    wide_search_size: int = 0
+    wide_search_below: float = 0.7
     context: float = 0.5
     penalty_k: float = 0.10
     window_influence: float = 0.41
@@ -92,7 +97,13 @@ class TrackingConfig:
                 f"template_size {self.template_size} and search_size {self.search_size} must be "
                 "at least 16, the search larger than the template"
             )
-        for name in ("window_influence", "template_update_rate", "template_update_score"):
+        if self.wide_search_size and self.wide_search_size <= self.search_size:
+            raise ValueError(
+                f"wide_search_size is {self.wide_search_size}; expected more than search_size "
+                f"{self.search_size}, or 0 for no second search"
+            )
+        shares = ("window_influence", "template_update_rate", "template_update_score")
+        for name in (*shares, "wide_search_below"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         for name in ("context", "penalty_k", "size_lr", "template_update_every", "smallest_side"):

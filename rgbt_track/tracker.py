@@ -45,7 +45,8 @@ class Tracker:
     def __init__(self, network: RGBTNetwork, config: Config, device: str | torch.device = "cpu"):
         self.config = config
         self.settings: TrackingConfig = config.tracking
-        for size in (self.settings.template_size, self.settings.search_size):
+        sizes = (self.settings.template_size, self.settings.search_size)
+        for size in (*sizes, self.settings.wide_search_size or sizes[1]):
             grid_cells(size, config.model.anchors.stride)
         self.device = torch.device(device)
         self.network = network.to(self.device).eval()
@@ -102,12 +103,19 @@ class Tracker:
         state = replace(state, score=0.0, modalities=tuple(seen), frame=state.frame + 1)
         if not known:
             return state
-        region, side = self._search_region(state)
-        branches = self._respond(state, self._crops(known, region, state.fill))
+        found = self._look(state, known, self.settings.search_size)
+        if self.settings.wide_search_size and found.score < self.settings.wide_search_below:
+            wide = self._look(state, known, self.settings.wide_search_size)
+            found = replace(wide, trust=found.trust) if wide.score > found.score else found
+        return self._refresh(found, seen)
+
+    def _look(self, state: TrackState, frames: Frames, size: int) -> TrackState:
+        """Search a crop of ``size`` pixels, on the same scale for any size."""
+        region, side = self._search_region(state, size)
+        branches = self._respond(state, self._crops(frames, region, state.fill))
         if not branches:
             return state
-        decision = self._decide(branches, state.trust)
-        return self._refresh(self._move(state, decision, region, side), seen)
+        return self._move(state, self._decide(branches, state.trust), region, side)
 
     def _respond(self, state: TrackState, crops: dict[str, Tensor]) -> dict[str, BranchResponse]:
         """What each branch says; one whose numbers overflow says nothing."""
@@ -130,7 +138,7 @@ class Tracker:
         side: float,
     ) -> TrackState:
         settings = self.settings
-        scale = settings.search_size / side if settings.pysot_exact else region.scale
+        scale = region.size / side if settings.pysot_exact else region.scale
         anchors, window = self._anchor_grid(decision.probability.shape[-1])
         winner = choose(
             decision.probability.ravel(),
@@ -171,12 +179,11 @@ class Tracker:
             size=(float(size[0]), float(size[1])),
         )
 
-    def _search_region(self, state: TrackState) -> tuple[CropRegion, float]:
+    def _search_region(self, state: TrackState, size: int) -> tuple[CropRegion, float]:
         """The region to search, and its side before rounding to whole pixels."""
-        settings = self.settings
-        side = context_side(*state.size, settings.context)
-        side *= settings.search_size / settings.template_size
-        return self._region(state, side, settings.search_size), side
+        side = context_side(*state.size, self.settings.context)
+        side *= size / self.settings.template_size
+        return self._region(state, side, size), side
 
     def _region(self, state: TrackState, side: float, size: int) -> CropRegion:
         # pysot rounds the corner down from the pixel index of the centre, half a pixel off.

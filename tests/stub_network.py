@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from rgbt_track.config import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.network import grid_cells
 from rgbt_track.models.response import Response
 from rgbt_track.tracker import Tracker
 
 ANCHORS = AnchorConfig(stride=8, ratios=(1.0,), scales=(8.0,))
-RESPONSE_SIZE = 25
+TEMPLATE_CELLS = 7
 
 
 class DiscNetwork(nn.Module):
@@ -43,19 +44,20 @@ class DiscNetwork(nn.Module):
 def respond(crop: Tensor) -> Response:
     pixels = crop[0, 0].numpy()
     bright = pixels > 200
-    cls = np.zeros((2, RESPONSE_SIZE**2), np.float32)
-    loc = np.zeros((4, RESPONSE_SIZE**2), np.float32)
+    size = grid_cells(len(pixels), ANCHORS.stride) - TEMPLATE_CELLS + 1
+    cls = np.zeros((2, size**2), np.float32)
+    loc = np.zeros((4, size**2), np.float32)
     cls[1] = -8
     if bright.any():
         weight = np.clip((pixels - 60) / 180, 0, 1)
         ys, xs = np.mgrid[: pixels.shape[0], : pixels.shape[1]] + 0.5 - pixels.shape[0] / 2
         x, y = (xs * weight).sum() / weight.sum(), (ys * weight).sum() / weight.sum()
         side = 2 * np.sqrt(weight.sum() / np.pi)
-        anchors = anchor_boxes(ANCHORS, RESPONSE_SIZE)
+        anchors = anchor_boxes(ANCHORS, size)
         loc[0], loc[1] = (x - anchors[:, 0]) / anchors[:, 2], (y - anchors[:, 1]) / anchors[:, 3]
         loc[2], loc[3] = np.log(side / anchors[:, 2]), np.log(side / anchors[:, 3])
         cls[1, np.hypot(anchors[:, 0] - x, anchors[:, 1] - y).argmin()] = 6
-    shape = (1, -1, RESPONSE_SIZE, RESPONSE_SIZE)
+    shape = (1, -1, size, size)
     return Response(torch.from_numpy(cls.reshape(shape)), torch.from_numpy(loc.reshape(shape)))
 
 

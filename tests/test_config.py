@@ -35,6 +35,8 @@ def test_a_users_own_file(tmp_path: Path) -> None:
         ("tracking: {window_influense: 0.4}", "unknown key 'window_influense', did you mean"),
         ("tracking: {window_influence: 1.4}", "tracking: window_influence is 1.4; expected 0 to 1"),
         ("tracking: {search_size: 100}", "the search larger than the template"),
+        ("tracking: {wide_search_size: 255}", "expected more than search_size 255"),
+        ("tracking: {wide_search_below: 1.5}", "wide_search_below is 1.5; expected 0 to 1"),
         ("tracking: {size_lr: -1}", "size_lr is -1.0; it cannot be negative"),
         ("modell: {}", "unknown key 'modell', did you mean 'model'?"),
         ("tracking: {size_lr: fast}", "size_lr is 'fast'; expected float"),

@@ -163,6 +163,36 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
         assert x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 120 + 1e-6 and y + h <= 90 + 1e-6
 
 
+JUMP = [(disc_frame(x, 120, 12),) * 2 for x in (60, 60, 150, 153)]
+
+
+def test_a_target_that_jumps_is_found_by_the_wider_search() -> None:
+    """It is outside of the first crop, which then shows nothing, and inside of the wider one."""
+    lost = follow(disc_tracker(), JUMP, disc_box(60, 120, 12))[-1]
+    assert lost.score < 0.1 and abs(xywh_to_cxcywh(lost.box)[0] - 60) < 50
+    found = follow(disc_tracker(wide_search_size=639), JUMP, disc_box(60, 120, 12))
+    assert found[2].score > 0.9
+    for state, x in zip(found[2:], (150, 153), strict=True):
+        assert iou_xywh(state.box, disc_box(x, 120, 12)) > 0.8
+
+
+def test_the_wider_search_is_only_for_low_scores_and_only_where_it_scores_better() -> None:
+    """Also ``trust``, the branches' record, stays that of the usual crop."""
+    tracker, plain = disc_tracker(wide_search_size=639), disc_tracker()
+    sizes = []
+    search = tracker.network.search
+    tracker.network.search = lambda kernels, crops: (  # type: ignore[method-assign]
+        sizes.append(next(iter(crops.values())).shape[-1]) or search(kernels, crops)
+    )
+    state = tracker.init(*JUMP[0], disc_box(60, 120, 12))
+    state = tracker.update(*JUMP[1], state)
+    assert sizes == [255]
+    nothing = (disc_frame(-99, 0, 5),) * 2
+    missed, expected = tracker.update(*nothing, state), plain.update(*nothing, state)
+    assert sizes == [255, 255, 639]
+    assert missed.box.tolist() == expected.box.tolist() and missed.trust == expected.trust
+
+
 def test_a_target_that_leaves_the_frame_is_kept_at_its_border() -> None:
     frames = [(disc_frame(280 + 6 * t, 120, RADIUS),) * 2 for t in range(20)]
     for state in follow(disc_tracker(), frames, disc_box(280, 120)):
