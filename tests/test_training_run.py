@@ -22,6 +22,7 @@ from rgbt_track.training.log import read_metrics
 from rgbt_track.training.overrides import load_experiment
 from rgbt_track.training.sampling import PairBatches
 from rgbt_track.training.sources import chosen
+from rgbt_track.training.start import load_start
 
 pytest.importorskip("lightning")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -289,6 +290,20 @@ def test_the_next_stage_starts_from_the_weights_of_the_last(root: Path, tmp_path
     assert {key for key in third if key.startswith("fusion.")} != {
         key for key in first if key.startswith("fusion.")
     }
+
+
+def test_fusions_can_be_compared_from_the_same_start(root: Path, tmp_path: Path) -> None:
+    """With ``init_fusion_anew`` only the branches come from the file, whatever else fits."""
+    run(tiny_experiment(root, stage="all", epochs=1), tmp_path)
+    weights = str(tmp_path / "weights.safetensors")
+    parts = ("fusion.", "fused_rpn_head.")
+    for anew in (False, True):
+        config = tiny_experiment(root, init_weights=weights, stage="fusion", init_fusion_anew=anew)
+        fresh, network = (build_network(config.model, seed=9) for _ in range(2))
+        load_start(network, config.training)
+        started = {part: changed(fresh.state_dict(), network.state_dict(), part) for part in parts}
+        assert set(started.values()) == {not anew}
+        assert changed(fresh.state_dict(), network.state_dict(), "backbone.")
 
 
 def test_weights_of_other_branches_are_refused(root: Path, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
     """Load ``config.init_weights``, if any: a path as it stands, or below ``config.root``.
 
     In the stage ``fusion`` the branches must fit; a fusion module or its head of another shape is
-    left as it was initialised, so that one set of branches serves every fusion. Raises
-    ``FileNotFoundError``, and ``ValueError`` for weights of another network.
+    left as it was initialised, so that one set of branches serves every fusion; with
+    ``config.init_fusion_anew`` both are, whatever their shapes. Raises ``FileNotFoundError``, and
+    ``ValueError`` for weights of another network.
     """
     if config.init_weights is None:
         return
@@ -33,6 +34,6 @@ def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
         mine = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
         theirs = {key: value for key, value in state.items() if key.startswith(f"{part}.")}
         shapes = [{k: v.shape for k, v in tensors.items()} for tensors in (mine, theirs)]
-        if shapes[0] != shapes[1]:
+        if config.init_fusion_anew or shapes[0] != shapes[1]:
             state = {**without_parts(state, [part]), **mine}
     fit_state(network, state, path)
