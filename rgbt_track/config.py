@@ -61,11 +61,12 @@ class TrackingConfig:
     Args:
         template_size, search_size: sides of the two crops in pixels.
         wide_search_size: side of a second, wider search crop on the same scale, for frames whose
-            score in the first is below ``wide_search_below``: a target that jumped or comes back
-            is found by it. The better score wins. 0: no second search.
+            score in the first is below ``wide_search_below``; what it finds is believed from the
+            score ``wide_search_score`` on. Finds targets that jump. 0: no second search.
         context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
+        box_voting: overlap from which anchors vote on the box (``postprocess.choose``), 0 for none.
         decision: how the branches are joined, see ``decision.py``.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
@@ -78,11 +79,13 @@ class TrackingConfig:
     template_size: int = 127
     search_size: int = 255
     wide_search_size: int = 0
-    wide_search_below: float = 0.7
+    wide_search_below: float = 0.5
+    wide_search_score: float = 0.8
     context: float = 0.5
     penalty_k: float = 0.10
     window_influence: float = 0.41
     size_lr: float = 0.32
+    box_voting: float = 0.0
     decision: Literal["fixed", "adaptive"] = "adaptive"
     thermal_mean_shift: bool = False
     template_update_every: int = 0
@@ -103,7 +106,7 @@ class TrackingConfig:
                 f"{self.search_size}, or 0 for no second search"
             )
         shares = ("window_influence", "template_update_rate", "template_update_score")
-        for name in (*shares, "wide_search_below"):
+        for name in (*shares, "wide_search_below", "wide_search_score", "box_voting"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         for name in ("context", "penalty_k", "size_lr", "template_update_every", "smallest_side"):

@@ -103,10 +103,12 @@ class Tracker:
         state = replace(state, score=0.0, modalities=tuple(seen), frame=state.frame + 1)
         if not known:
             return state
-        found = self._look(state, known, self.settings.search_size)
-        if self.settings.wide_search_size and found.score < self.settings.wide_search_below:
-            wide = self._look(state, known, self.settings.wide_search_size)
-            found = replace(wide, trust=found.trust) if wide.score > found.score else found
+        settings = self.settings
+        found = self._look(state, known, settings.search_size)
+        if settings.wide_search_size and found.score < settings.wide_search_below:
+            wide = self._look(state, known, settings.wide_search_size)
+            if wide.score >= max(settings.wide_search_score, found.score):
+                found = replace(wide, trust=found.trust)
         return self._refresh(found, seen)
 
     def _look(self, state: TrackState, frames: Frames, size: int) -> TrackState:
@@ -148,6 +150,7 @@ class Tracker:
             (state.size[0] * scale, state.size[1] * scale),
             settings.penalty_k,
             settings.window_influence,
+            settings.box_voting,
         )
         rate = winner.penalty * winner.probability * settings.size_lr
         found = winner.box_cxcywh / scale

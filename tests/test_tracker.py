@@ -164,16 +164,22 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
 
 
 JUMP = [(disc_frame(x, 120, 12),) * 2 for x in (60, 60, 150, 153)]
+JUMP_FROM = disc_box(60, 120, 12)
 
 
 def test_a_target_that_jumps_is_found_by_the_wider_search() -> None:
     """It is outside of the first crop, which then shows nothing, and inside of the wider one."""
-    lost = follow(disc_tracker(), JUMP, disc_box(60, 120, 12))[-1]
+    lost = follow(disc_tracker(), JUMP, JUMP_FROM)[-1]
     assert lost.score < 0.1 and abs(xywh_to_cxcywh(lost.box)[0] - 60) < 50
-    found = follow(disc_tracker(wide_search_size=639), JUMP, disc_box(60, 120, 12))
+    found = follow(disc_tracker(wide_search_size=639), JUMP, JUMP_FROM)
     assert found[2].score > 0.9
     for state, x in zip(found[2:], (150, 153), strict=True):
         assert iou_xywh(state.box, disc_box(x, 120, 12)) > 0.8
+
+
+def test_what_the_wider_search_finds_must_be_clear() -> None:
+    states = follow(disc_tracker(wide_search_size=639, wide_search_score=1), JUMP[:3], JUMP_FROM)
+    assert states[-1].score < 0.1 and abs(xywh_to_cxcywh(states[-1].box)[0] - 60) < 50
 
 
 def test_the_wider_search_is_only_for_low_scores_and_only_where_it_scores_better() -> None:
@@ -184,7 +190,7 @@ def test_the_wider_search_is_only_for_low_scores_and_only_where_it_scores_better
     tracker.network.search = lambda kernels, crops: (  # type: ignore[method-assign]
         sizes.append(next(iter(crops.values())).shape[-1]) or search(kernels, crops)
     )
-    state = tracker.init(*JUMP[0], disc_box(60, 120, 12))
+    state = tracker.init(*JUMP[0], JUMP_FROM)
     state = tracker.update(*JUMP[1], state)
     assert sizes == [255]
     nothing = (disc_frame(-99, 0, 5),) * 2
