@@ -14,6 +14,7 @@ given: --nano-backbone FILE --nano-head FILE, --vit FILE.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -196,4 +197,7 @@ def print_rates(means: dict[str, Score], own: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -9,6 +9,7 @@ Ground truth and results are synthetic boxes. Scored twice: from arrays, and fro
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -83,4 +84,7 @@ def score_files(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

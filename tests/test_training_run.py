@@ -17,6 +17,7 @@ from training_material import tiny_experiment, write_set
 
 from rgbt_track.build import build_network, read_weights_config
 from rgbt_track.config import Config, to_mapping
+from rgbt_track.models.resnet import ResNet50
 from rgbt_track.training.config import SourceConfig
 from rgbt_track.training.log import read_metrics
 from rgbt_track.training.overrides import load_experiment
@@ -421,6 +422,26 @@ def test_an_experiment_with_settings_changed(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(ValueError, match=message):
             load_experiment("lrrtrack_lite", [setting])
+
+
+def test_a_backbone_starts_from_torchvisions_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[object] = []
+    monkeypatch.setattr(ResNet50, "init_from_torchvision", lambda self, name: names.append(name))
+
+    def start(pixels: str, backbone: str = "resnet50", **training: object) -> None:
+        settings = [f"training.{key}={value}" for key, value in training.items()]
+        name = "lrrtrack_lite" if backbone == "lite" else "lrrtrack_r50"
+        config = load_experiment(name, [f"model.pixels={pixels}", *settings])
+        load_start(build_network(config.model, seed=0), config.training)
+
+    start("imagenet", init_backbone="IMAGENET1K_V2")
+    assert names == ["IMAGENET1K_V2"]
+    with pytest.raises(ValueError, match=r"expect model\.pixels=imagenet, not bgr255"):
+        start("bgr255", init_backbone="IMAGENET1K_V2")
+    with pytest.raises(ValueError, match="backbone=resnet50, not for LiteBackbone"):
+        start("imagenet", "lite", init_backbone="IMAGENET1K_V2")
+    with pytest.raises(ValueError, match="both fill the backbone: give one"):
+        start("imagenet", init_backbone="IMAGENET1K_V2", init_weights="x.safetensors")
 
 
 def test_refused_before_anything_is_trained(root: Path, tmp_path: Path) -> None:

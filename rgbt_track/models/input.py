@@ -35,6 +35,7 @@ class PixelInput(nn.Module):
         if pixels not in PIXELS:
             hint = nearest(pixels, PIXELS)
             raise ValueError(f"unknown pixels {pixels!r}{hint}; valid: {', '.join(PIXELS)}")
+        self.pixels = pixels
         self.flip, mean, deviation = PIXELS[pixels]
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)

@@ -165,6 +165,8 @@ class TrainingConfig:
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
             module and its head with all else frozen (the paper's way), ``all`` everything.
         init_weights: weights to start from: a path, or one below ``root``.
+        init_backbone: otherwise torchvision's weights for the backbone alone, such as
+            ``IMAGENET1K_V2``, downloaded once; they go with ``model.pixels: imagenet``.
         init_fusion_anew: in the stage ``fusion``, leave the fusion and its head as initialised,
             so that fusions are compared from the same start.
         batch: pairs per process and step.
@@ -189,6 +191,7 @@ class TrainingConfig:
     validation_frames: int = 0
     stage: Literal["branches", "fusion", "all"] = "all"
     init_weights: str | None = None
+    init_backbone: str | None = None
     init_fusion_anew: bool = False
     seed: int = 1
     epochs: int = 50
