@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import Run
 
 from fusion_modules.image import min_max, to_uint8
 from fusion_modules.image.metrics import METRICS, fusion_metrics
-from rgbt_track.cli import main
 from rgbt_track.drawing import VideoFile
 from rgbt_track.imagefusion import networks
 from rgbt_track.imagefusion.fuser import Fuser, Picture, side_by_side
@@ -27,7 +25,6 @@ from rgbt_track.imagefusion.table import MetricTable
 from rgbt_track.images import read_rgb, read_tir, write_image
 from rgbt_track.sources import open_source
 
-Run = Callable[..., tuple[int, str, str]]
 HEIGHT, WIDTH = 48, 64
 
 
@@ -41,18 +38,6 @@ def scene(index: int) -> tuple[Picture, Picture]:
     infrared = rng.integers(30, 50, (HEIGHT, WIDTH)).astype(np.uint8)
     infrared[10:30, 5 * index + 5 : 5 * index + 20] = 210
     return visible, infrared
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rgbt-track", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        captured = capsys.readouterr()
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

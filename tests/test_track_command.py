@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Run
 from stub_network import disc_frame
 
 from rgbt_track.boxes import iou_xywh
 from rgbt_track.boxfiles import read_box_rows
-from rgbt_track.cli import main
 from rgbt_track.drawing import VideoFile
 from rgbt_track.images import read_rgb, write_image
 from rgbt_track.sources import open_source
 
 BOX = "80,100,40,40"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rgbt-track", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        captured = capsys.readouterr()
-        return int(left.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
