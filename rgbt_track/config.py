@@ -68,6 +68,8 @@ class TrackingConfig:
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
         box_voting: overlap from which anchors vote on the box (``postprocess.choose``), 0 for none.
         decision: how the branches are joined, see ``decision.py``.
+        test_branches: on the first frame every branch has to find the target in displaced crops,
+            and ``adaptive`` trusts it by how well it did; costs five frames once.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].
@@ -87,6 +89,7 @@ class TrackingConfig:
     size_lr: float = 0.32
     box_voting: float = 0.0
     decision: Literal["fixed", "adaptive"] = "adaptive"
+    test_branches: bool = False
     thermal_mean_shift: bool = False
     template_update_every: int = 0
     template_update_rate: float = 0.1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ Array = NDArray[np.floating]
 _LOBE = 3  # cells around the peak that belong to it
 _RIVAL = 0.5  # how much of the second peak counts against a branch
 _MEMORY = 0.7  # share of the past in a branch's trust
+_LEAST_PROOF = 0.05  # a branch that failed its test is still heard where no other is there
 _LEAST_BELIEF = 1e-6  # keeps the mean of the offsets defined where no branch believes
+
+_UNTESTED: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,11 @@ def sigmoid(logit: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * logit))
 
 
-def decide_fixed(branches: Mapping[str, BranchResponse], past: Mapping[str, float]) -> Decision:
+def decide_fixed(
+    branches: Mapping[str, BranchResponse],
+    past: Mapping[str, float],
+    proof: Mapping[str, float] = _UNTESTED,
+) -> Decision:
     """DFAT's fixed weights: half for the single modalities, half for the fused branch.
 
     Logits are averaged. The modalities count equally, but one that finds no anchor more likely
@@ -68,21 +76,30 @@ def decide_fixed(branches: Mapping[str, BranchResponse], past: Mapping[str, floa
     return Decision(sigmoid(np.asarray(logit)), loc, weights)
 
 
-def decide_adaptive(branches: Mapping[str, BranchResponse], past: Mapping[str, float]) -> Decision:
+def decide_adaptive(
+    branches: Mapping[str, BranchResponse],
+    past: Mapping[str, float],
+    proof: Mapping[str, float] = _UNTESTED,
+) -> Decision:
     """Weigh each branch by how clearly it sees one target, with a memory over frames.
 
     A branch's clarity is its highest probability less half of the highest one away from that
     peak: a blind branch has no peak, a confused one has two. Its trust is a running mean of the
-    clarity; weights are the trusts, squared and normalised. Logits are averaged with them, so that
-    a branch's strong doubt counts as much as its belief; offsets are averaged with weight times
-    probability, so that an anchor's box comes from the branches that believe in it.
+    clarity. Its proof is the overlap that it reached in the test of the first frame
+    (``Tracker.init``), which shows a branch that is sure of the wrong box, as RGB is in smoke; 1
+    without a test. Weights are trust squared times proof to the fourth, normalised. Logits are
+    averaged with them, so that a branch's strong doubt counts as much as its belief; offsets are
+    averaged with weight times probability, so that an anchor's box comes from the branches that
+    believe in it.
     """
     probability = {name: sigmoid(branch.logit) for name, branch in branches.items()}
     trust = {}
     for name, field in probability.items():
         clear = clarity(field)
         trust[name] = _MEMORY * past.get(name, clear) + (1 - _MEMORY) * clear
-    weight = np.array([trust[name] ** 2 for name in branches])[:, None, None, None]
+    proofs = {name: max(proof.get(name, 1.0), _LEAST_PROOF) for name in branches}
+    weight = np.array([trust[name] ** 2 * proofs[name] ** 4 for name in branches])
+    weight = weight[:, None, None, None]
     weight /= weight.sum()
     logit = (weight * np.stack([branch.logit for branch in branches.values()])).sum(0)
     belief = weight * np.maximum(np.stack(list(probability.values())), _LEAST_BELIEF)
@@ -103,7 +120,9 @@ def clarity(probability: Array) -> float:
     return max(peak - _RIVAL * float(elsewhere.max()), 1e-6)
 
 
-DECISIONS: dict[str, Callable[[Mapping[str, BranchResponse], Mapping[str, float]], Decision]] = {
+Rule = Callable[[Mapping[str, BranchResponse], Mapping[str, float], Mapping[str, float]], Decision]
+
+DECISIONS: dict[str, Rule] = {
     "fixed": decide_fixed,
     "adaptive": decide_adaptive,
 }

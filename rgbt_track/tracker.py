@@ -17,10 +17,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from rgbt_track.boxes import cxcywh_to_xywh, keep_inside_xywh, xywh_to_cxcywh
+from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh, keep_inside_xywh, xywh_to_cxcywh
 from rgbt_track.config import Config, TrackingConfig
 from rgbt_track.crops import CropRegion, context_side
-from rgbt_track.decision import DECISIONS, BranchResponse, Decision
+from rgbt_track.decision import DECISIONS, BranchResponse, Decision, sigmoid
 from rgbt_track.frames import Frame, Frames, check_box, is_blank, prepare_frames
 from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.models.network import RGBTNetwork, grid_cells
@@ -29,6 +29,8 @@ from rgbt_track.postprocess import choose, cosine_window
 from rgbt_track.state import TrackState
 
 _PYSOT_SMALLEST_SIDE = 10.0
+# Of the crops that test the branches: displacement in target widths and heights, and zoom.
+_DISPLACED = ((0, 0, 1), (0.5, 0.3, 1.1), (-0.5, -0.3, 0.9), (0.3, -0.5, 1.1), (-0.3, 0.5, 0.9))
 
 
 class Tracker:
@@ -79,6 +81,7 @@ class Tracker:
             score=1.0,
             modalities=tuple(seen),
             trust={},
+            proof={},
             frame=0,
             frame_size=(width, height),
             center=(x - drift, y - drift),
@@ -87,7 +90,8 @@ class Tracker:
             first_levels={},
             kernels={},
         )
-        return self._with_template(state, seen)
+        state = self._with_template(state, seen)
+        return replace(state, proof=self._test_branches(state, seen))
 
     def update(self, rgb: Frame, tir: Frame, state: TrackState) -> TrackState:
         """Find the target in the next frame; frames as in ``init``.
@@ -117,7 +121,7 @@ class Tracker:
         branches = self._respond(state, self._crops(frames, region, state.fill))
         if not branches:
             return state
-        return self._move(state, self._decide(branches, state.trust), region, side)
+        return self._move(state, self._decide(branches, state.trust, state.proof), region, side)
 
     def _respond(self, state: TrackState, crops: dict[str, Tensor]) -> dict[str, BranchResponse]:
         """What each branch says; one whose numbers overflow says nothing."""
@@ -232,6 +236,25 @@ class Tracker:
         with torch.inference_mode():
             return replace(state, first_levels=levels, kernels=self.network.kernels(levels))
 
+    def _test_branches(self, state: TrackState, frames: Frames) -> dict[str, float]:
+        """Mean overlap of each branch's best box with the target, in displaced crops of a frame."""
+        overlaps: dict[str, list[float]] = {}
+        target = cxcywh_to_xywh(np.array([*state.center, *state.size]))
+        (x, y), (w, h) = state.center, state.size
+        for aside, down, zoom in _DISPLACED if self.settings.test_branches else ():
+            displaced = replace(
+                state, center=(x + aside * w, y + down * h), size=(w * zoom, h * zoom)
+            )
+            region, _ = self._search_region(displaced, self.settings.search_size)
+            answers = self._respond(state, self._crops(frames, region, state.fill))
+            for name, answer in answers.items():
+                anchors, window = self._anchor_grid(answer.logit.shape[-1])
+                probability, loc = sigmoid(answer.logit).ravel(), answer.loc.reshape(4, -1)
+                best = choose(probability, loc, anchors, window, (w, h), 0.0, 0.0).box_cxcywh
+                found = cxcywh_to_xywh(best / region.scale + np.array([*region.center, 0, 0]))
+                overlaps.setdefault(name, []).append(float(iou_xywh(found, target)))
+        return {name: float(np.mean(values)) for name, values in overlaps.items()}
+
     def _refresh(self, state: TrackState, seen: Frames) -> TrackState:
         """Template update: DFAT's every N frames, and a modality that was missing until now.
 
@@ -246,7 +269,8 @@ class Tracker:
             fill = {name: frame.mean(axis=(0, 1)) for name, frame in late.items()}
             state = replace(state, fill={**state.fill, **fill})
             levels = self._template_levels(state, seen)
-            return self._with_levels(state, {**levels, **state.first_levels}, first=True)
+            state = self._with_levels(state, {**levels, **state.first_levels}, first=True)
+            return replace(state, proof={**self._test_branches(state, seen), **state.proof})
         every = settings.template_update_every
         if not every or state.frame % every:
             return state

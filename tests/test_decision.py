@@ -102,6 +102,19 @@ def test_adaptive_remembers() -> None:
     assert trust["tir"] > trust["rgb"]
 
 
+def test_adaptive_discounts_a_branch_that_failed_its_test() -> None:
+    """Both are equally sure of different places; the test tells them apart, and only the test."""
+    branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 3.0})}
+    out = decide_adaptive(branches, {}, {"rgb": 0.4, "tir": 0.9})
+    assert peak_of(out.probability) == (10, 10)
+    assert out.trust["rgb"] == pytest.approx(out.trust["tir"])
+    assert peak_of(decide_adaptive(branches, {}, {"rgb": 0.9}).probability) == (10, 10)
+    assert peak_of(decide_adaptive(branches, {}, {"tir": 0.9}).probability) == (3, 3)
+    alone = {"rgb": branches["rgb"]}
+    failed = decide_adaptive(alone, {}, {"rgb": 0.0})
+    np.testing.assert_allclose(failed.probability, decide_adaptive(alone, {}).probability)
+
+
 def test_adaptive_takes_the_box_from_the_branch_that_believes_in_it() -> None:
     out = decide_adaptive(
         {"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}, {}

@@ -163,6 +163,25 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
         assert x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 120 + 1e-6 and y + h <= 90 + 1e-6
 
 
+def test_on_the_first_frame_every_branch_is_tested() -> None:
+    """A branch that finds the disc is proven, one whose modality shows none is not."""
+    seen, blind = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
+    tracker = disc_tracker(test_branches=True)
+    proof = tracker.init(blind, seen, disc_box(160, 120)).proof
+    assert proof["tir"] > 0.9 and proof["fused"] > 0.9 and proof["rgb"] < 0.6
+    assert set(tracker.init(None, seen, disc_box(160, 120)).proof) == {"tir"}
+    assert disc_tracker().init(blind, seen, disc_box(160, 120)).proof == {}
+
+
+def test_a_modality_that_comes_late_is_tested_when_it_comes() -> None:
+    seen = disc_frame(160, 120, RADIUS)
+    tracker = disc_tracker(test_branches=True)
+    first = tracker.init(seen, None, disc_box(160, 120))
+    later = tracker.update(seen, seen, first)
+    assert set(later.proof) == {"rgb", "tir", "fused"} and later.proof["tir"] > 0.9
+    assert later.proof["rgb"] == first.proof["rgb"]
+
+
 JUMP = [(disc_frame(x, 120, 12),) * 2 for x in (60, 60, 150, 153)]
 JUMP_FROM = disc_box(60, 120, 12)
 

@@ -22,7 +22,7 @@ from rgbt_track.training.pairing import pair_dataset
 GEOMETRY = StoreConfig(size=200, factor=4.0)
 PLAIN = AugmentConfig(
     template_shift=0, template_scale=0, search_shift=0, search_scale=0, blur=0, flip=0, gray=0,
-    colour=0, noise=0, registration=0, black=0, frozen=0, noisy=0,
+    colour=0, noise=0, registration=0, black=0, frozen=0, noisy=0, veiled=0,
 )  # fmt: skip
 
 
@@ -186,9 +186,9 @@ def test_gray_has_no_colour() -> None:
 
 
 def test_modalities_are_lost_as_often_as_asked() -> None:
-    config = AugmentConfig(black=0.1, frozen=0.2, noisy=0.3)
+    config = AugmentConfig(black=0.1, frozen=0.2, noisy=0.3, veiled=0.15)
     found = [draw_dropout(config, pair_generator(0, 0, index)) for index in range(4000)]
-    for way, share in (("black", 0.1), ("frozen", 0.2), ("noisy", 0.3)):
+    for way, share in (("black", 0.1), ("frozen", 0.2), ("noisy", 0.3), ("veiled", 0.15)):
         mine = [dropout for dropout in found if dropout is not None and dropout.way == way]
         assert len(mine) / 4000 == pytest.approx(share, abs=0.02)
         assert sum(d.name == "rgb" for d in mine) / len(mine) == pytest.approx(0.5, abs=0.06)
@@ -202,6 +202,18 @@ def test_a_noisy_image_hides_the_target() -> None:
         assert inside.std() > 40
         assert abs(inside.mean() - outside.mean()) < 1.2 * outside.std()
     assert not spoil(image, "black", np.random.default_rng(0)).any()
+
+
+def test_a_veil_hides_the_target_and_is_another_each_time() -> None:
+    image = marked_crop().images["rgb"]
+    levels = []
+    for seed in range(20):
+        veiled = spoil(image, "veiled", np.random.default_rng(seed)).astype(float)
+        assert veiled.shape == image.shape
+        inside, around = veiled[75:125, 90:110].mean(), veiled[60:140, 70:130].mean()
+        assert abs(inside - around) < 30  # of 255
+        levels.append(veiled.mean())
+    assert np.ptp(levels) > 100
 
 
 # --- anchors ------------------------------------------------------------------------------------
@@ -311,7 +323,7 @@ def test_shapes_and_labels(dataset: PairDataset) -> None:
         assert ((item["labels"][2] == 1).sum() == 0) == bool(item["negative"])
 
 
-@pytest.mark.parametrize("way", ["black", "frozen", "noisy"])
+@pytest.mark.parametrize("way", ["black", "frozen", "noisy", "veiled"])
 def test_the_branch_of_a_lost_modality_is_not_taught_where_the_target_is(
     dataset: PairDataset, way: str
 ) -> None:

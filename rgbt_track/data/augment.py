@@ -2,8 +2,8 @@
 
 Shift, scale and blur are SiamRPN++'s (DFAT uses the same numbers). The rest is ours: registration
 jitter between the modalities, and modality dropout, in which one modality of the search crop is
-black, frozen (it shows the template's frame) or drowned in noise, so that the fused branch learns
-to do without either.
+black, frozen (it shows the template's frame) or drowned in noise, or of template and search crop
+alike is veiled as by smoke or darkness, so that the fused branch learns to do without either.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, xywh_to_cxcywh
 from rgbt_track.crops import CropRegion
+from rgbt_track.data.textures import fractal_noise
 from rgbt_track.data.tracks import MODALITIES, StoredCrop
 from rgbt_track.training.config import AugmentConfig, StoreConfig
 
@@ -154,9 +155,9 @@ class Dropout:
 
 
 def draw_dropout(config: AugmentConfig, rng: np.random.Generator) -> Dropout | None:
-    """Which modality is lost in this pair, in one of the ways "black", "frozen", "noisy"."""
+    """Which modality is lost in this pair: "black", "frozen", "noisy" or "veiled"."""
     chance, name = rng.random(), MODALITIES[int(rng.integers(2))]
-    for way in ("black", "frozen", "noisy"):
+    for way in ("black", "frozen", "noisy", "veiled"):
         chance -= getattr(config, way)
         if chance < 0:
             return Dropout(name, way)
@@ -164,10 +165,21 @@ def draw_dropout(config: AugmentConfig, rng: np.random.Generator) -> Dropout | N
 
 
 def spoil(image: Image, way: str, rng: np.random.Generator) -> Image:
-    """A black image, or one whose faint contrast is drowned in noise."""
+    """A black image, one whose faint contrast is drowned in noise, or a veiled one."""
     if way == "black":
         return np.zeros_like(image)
+    if way == "veiled":
+        return _veil(image, rng)
     return _add_noise(image // 4 + 96, rng.uniform(60, 100), rng)
+
+
+def _veil(image: Image, rng: np.random.Generator) -> Image:
+    """Clouds of any brightness, through which next to nothing of the image is seen."""
+    height, width = image.shape[:2]
+    clouds = fractal_noise(rng, height, width, coarsest=1, finest=int(rng.integers(1, 5)))
+    level, depth, seen = rng.uniform(5, 220), rng.uniform(0, 60), rng.uniform(0, 0.06)
+    veil = (level + depth * (clouds - 0.5))[..., None] * (1 - seen) + seen * image
+    return _add_noise(np.clip(veil, 0, 255).astype(np.uint8), rng.uniform(1, 6), rng)
 
 
 def _with_axis(image: Image) -> Image:

@@ -2,8 +2,8 @@
 
 All that is random about a pair comes from one generator, so that it does not matter which worker,
 rank or attempt makes it. What each branch can know of the target differs: a spoilt modality's
-branch is taught that it sees none (black, noisy) or nothing at all (frozen: its picture is good,
-but old), and so is the branch of a modality that the material lacks.
+branch is taught that it sees none (black, noisy, veiled) or nothing at all (frozen: its picture is
+good, but old), and so is the branch of a modality that the material lacks.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ class PairDataset:
         missing = tuple(
             name for name in MODALITIES if name not in template.images or name not in search.images
         )
+        lasting = dropout if dropout is not None and dropout.way == "veiled" else None
         return Pair(
-            template=_without(missing, self._changed(template, None, gray, rng)),
+            template=_without(missing, self._changed(template, lasting, gray, rng)),
             search=_without(missing, self._changed(search, dropout, gray, rng)),
             negative=draw.negative,
             dropout=None if dropout is not None and dropout.name in missing else dropout,

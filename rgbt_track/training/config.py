@@ -97,6 +97,7 @@ class AugmentConfig:
     black: float = 0.04
     frozen: float = 0.04
     noisy: float = 0.04
+    veiled: float = 0.0
 
 
 @dataclass(frozen=True)
