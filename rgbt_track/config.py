@@ -66,7 +66,6 @@ class TrackingConfig:
         context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
-        box_voting: overlap from which anchors vote on the box (``postprocess.choose``), 0 for none.
         decision: how the branches are joined, see ``decision.py``.
         test_branches: on the first frame every branch has to find the target in displaced crops,
             and ``adaptive`` trusts it by how well it did; costs five frames once.
@@ -87,7 +86,6 @@ class TrackingConfig:
     penalty_k: float = 0.10
     window_influence: float = 0.41
     size_lr: float = 0.32
-    box_voting: float = 0.0
     decision: Literal["fixed", "adaptive"] = "adaptive"
     test_branches: bool = False
     thermal_mean_shift: bool = False
@@ -109,7 +107,7 @@ class TrackingConfig:
                 f"{self.search_size}, or 0 for no second search"
             )
         shares = ("window_influence", "template_update_rate", "template_update_score")
-        for name in (*shares, "wide_search_below", "wide_search_score", "box_voting"):
+        for name in (*shares, "wide_search_below", "wide_search_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
         for name in ("context", "penalty_k", "size_lr", "template_update_every", "smallest_side"):

@@ -1,7 +1,7 @@
 """From the joined response to one box: SiamRPN's scale and ratio penalty and cosine window.
 
 Boxes here are in crop pixels relative to the crop's centre, ``cxcywh``. Only the winning anchor's
-centre is decoded, and with box voting those of its equals; the penalty needs every anchor's size.
+centre is decoded; the penalty needs every anchor's size.
 """
 
 from __future__ import annotations
@@ -11,11 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh
-
 Array = NDArray[np.floating]
 
-_VOTERS = 0.5  # share of the winner's probability that an anchor needs to vote
 _LARGEST_LOG = 8.0  # exp of it is no side of any box; beyond it an untrained head overflows
 
 
@@ -42,7 +39,6 @@ def choose(
     size_in_crop: tuple[float, float],
     penalty_k: float,
     window_influence: float,
-    box_voting: float = 0.0,
 ) -> Winner:
     """Choose the best anchor (SiamRPN, Li et al. 2018, section 4.3, as pysot computes it).
 
@@ -54,9 +50,6 @@ def choose(
         size_in_crop: the target's last width and height in crop pixels.
         penalty_k: strength of the penalty on changes of size and aspect ratio.
         window_influence: share of the window in the score, in [0, 1].
-        box_voting: the overlap with the winner's box from which other anchors vote on it, in
-            (0, 1): the box is the mean of theirs, each with its probability times that overlap
-            (Gidaris and Komodakis, ICCV 2015). 0: the winner's box alone.
     """
     growth = np.exp(np.clip(loc[2:], -_LARGEST_LOG, _LARGEST_LOG))
     width, height = growth * anchors_cxcywh[:, 2:].T
@@ -66,22 +59,9 @@ def choose(
     penalty = np.exp(-(scale_change * aspect_change - 1) * penalty_k)
     score = penalty * probability * (1 - window_influence) + window * window_influence
     best = int(np.argmax(score))
-    voters = np.array([best])
-    if box_voting and probability[best] > 0:
-        voters = np.flatnonzero(probability >= _VOTERS * probability[best])
-    center = loc[:2, voters].T * anchors_cxcywh[voters, 2:] + anchors_cxcywh[voters, :2]
-    boxes = np.column_stack([center, width[voters], height[voters]]).astype(float)
-    box = boxes[voters == best][0]
-    if len(voters) > 1:
-        box = _vote(boxes, box, probability[voters], box_voting)
+    center = loc[:2, best] * anchors_cxcywh[best, 2:] + anchors_cxcywh[best, :2]
+    box = np.array([*center, width[best], height[best]], float)
     return Winner(box, float(probability[best]), float(penalty[best]))
-
-
-def _vote(boxes: Array, winner: Array, weights: Array, least: float) -> Array:
-    """The mean of the boxes (N, 4) that overlap the winner's by ``least`` or more."""
-    overlap = iou_xywh(cxcywh_to_xywh(boxes), cxcywh_to_xywh(winner))
-    weights = np.where(overlap >= least, overlap * weights, 0.0)
-    return weights @ boxes / weights.sum()
 
 
 def _ratio(change: Array) -> Array:

@@ -154,7 +154,6 @@ class Tracker:
             (state.size[0] * scale, state.size[1] * scale),
             settings.penalty_k,
             settings.window_influence,
-            settings.box_voting,
         )
         rate = winner.penalty * winner.probability * settings.size_lr
         found = winner.box_cxcywh / scale

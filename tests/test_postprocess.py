@@ -48,48 +48,6 @@ def test_choose_against_loop(seed: int) -> None:
     assert winner.penalty == pytest.approx(penalty)
 
 
-def loop_iou(a, b):
-    w = min(a[0] + a[2] / 2, b[0] + b[2] / 2) - max(a[0] - a[2] / 2, b[0] - b[2] / 2)
-    h = min(a[1] + a[3] / 2, b[1] + b[3] / 2) - max(a[1] - a[3] / 2, b[1] - b[3] / 2)
-    shared = max(w, 0) * max(h, 0)
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
-@pytest.mark.parametrize("least", [0.2, 0.6, 1.0])
-def test_box_voting_against_loop(least: float) -> None:
-    rng = np.random.default_rng(1)
-    size, k = 7, 3
-    count = k * size * size
-    anchors = np.concatenate([rng.uniform(-9, 9, (count, 2)), rng.uniform(40, 50, (count, 2))], 1)
-    loc, probability = rng.normal(0, 0.1, (4, count)), rng.uniform(0, 1, count)
-    arguments = (probability, loc, anchors, cosine_window(k, size), (40.0, 70.0), 0.1, 0.4)
-    alone, voted = choose(*arguments), choose(*arguments, least)
-    total, weights, voters = np.zeros(4), 0.0, 0
-    for i in range(count):
-        box = [
-            anchors[i][0] + loc[0][i] * anchors[i][2],
-            anchors[i][1] + loc[1][i] * anchors[i][3],
-            anchors[i][2] * math.exp(loc[2][i]),
-            anchors[i][3] * math.exp(loc[3][i]),
-        ]
-        overlap = loop_iou(box, alone.box_cxcywh)
-        if probability[i] >= 0.5 * alone.probability and overlap >= least - 1e-12:
-            total += probability[i] * overlap * np.array(box)
-            weights += probability[i] * overlap
-            voters += 1
-    assert voters == 1 if least == 1 else 5 < voters < count
-    np.testing.assert_allclose(voted.box_cxcywh, total / weights, rtol=1e-9)
-    assert (voted.probability, voted.penalty) == (alone.probability, alone.penalty)
-
-
-def test_where_nothing_is_believed_nobody_votes() -> None:
-    anchors = np.tile([3.0, 0.0, 64.0, 64.0], (9, 1))
-    winner = choose(
-        np.zeros(9), np.zeros((4, 9)), anchors, cosine_window(1, 3), (50, 50), 0.1, 0.4, 0.5
-    )
-    assert winner.box_cxcywh.tolist() == [3, 0, 64, 64]
-
-
 def test_window_peaks_in_the_middle_of_every_anchor() -> None:
     window = cosine_window(2, 9).reshape(2, 9, 9)
     assert window[0].argmax() == 40 and window.max() == 1
