@@ -63,12 +63,14 @@ def _compare(datasets: dict[str, PairDataset], pairs: int, turns: int) -> None:
 
 
 def _reading(dataset: PairDataset, turn: int, pairs: int) -> float:
-    began = time.perf_counter()
+    began, crops = time.perf_counter(), 0
     for index in range(pairs):
         draw = dataset.sampler.draw(pair_generator(0, turn, index))
-        for address in (draw.template, draw.search):
-            dataset.sampler.stores[address.source].read(address.track, address.position)
-    return 2 * pairs / (time.perf_counter() - began)
+        for address in (draw.template, draw.search, draw.background):
+            if address is not None:
+                dataset.sampler.stores[address.source].read(address.track, address.position)
+                crops += 1
+    return crops / (time.perf_counter() - began)
 
 
 def _pairing(dataset: PairDataset, turn: int, pairs: int) -> float:

@@ -67,8 +67,9 @@ class TrackingConfig:
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
         decision: how the branches are joined, see ``decision.py``.
-        test_branches: on the first frame every branch has to find the target in displaced crops,
-            and ``adaptive`` trusts it by how well it did; costs five frames once.
+        test_branches: on the first frame, and when a modality comes late, every branch has to find
+            the target in displaced crops, and ``adaptive`` trusts it by how well it did. Costs the
+            time of five frames; ``fixed`` has no use for it.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].

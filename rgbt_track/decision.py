@@ -85,8 +85,8 @@ def decide_adaptive(
 
     A branch's clarity is its highest probability less half of the highest one away from that
     peak: a blind branch has no peak, a confused one has two. Its trust is a running mean of the
-    clarity. Its proof is the overlap that it reached in the test of the first frame
-    (``Tracker.init``), which shows a branch that is sure of the wrong box, as RGB is in smoke; 1
+    clarity. Its proof is the overlap that it reached when the tracker tested it
+    (``test_branches``), which shows a branch that is sure of the wrong box, as RGB is in smoke; 1
     without a test. Weights are trust squared times proof to the fourth, normalised. Logits are
     averaged with them, so that a branch's strong doubt counts as much as its belief; offsets are
     averaged with weight times probability, so that an anchor's box comes from the branches that

@@ -19,8 +19,8 @@ class TrackState:
         score: probability of the chosen anchor, in [0, 1]; 1 after ``init``.
         modalities: the modalities that this frame really had ("rgb", "tir").
         trust: per branch, how far the decision trusted it, in [0, 1].
-        proof: per branch, its overlap with the given box in the test of the first frame, in [0, 1];
-            empty without ``test_branches``.
+        proof: per branch, its overlap with the target in the test of the first frame, or of the
+            frame in which a late modality came, in [0, 1]; empty without ``test_branches``.
         frame: number of frames since ``init``.
         frame_size: width and height of the first frame (the visible one, if it had one), in whose
             pixels everything here is; later frames of another resolution are brought to it.

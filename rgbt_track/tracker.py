@@ -109,11 +109,17 @@ class Tracker:
             return state
         settings = self.settings
         found = self._look(state, known, settings.search_size)
-        if settings.wide_search_size and found.score < settings.wide_search_below:
+        if found.score < settings.wide_search_below and self._is_wider(state):
             wide = self._look(state, known, settings.wide_search_size)
             if wide.score >= max(settings.wide_search_score, found.score):
                 found = replace(wide, trust=found.trust)
         return self._refresh(found, seen)
+
+    def _is_wider(self, state: TrackState) -> bool:
+        """Whether there is a wider search, and it would see more of the frame."""
+        region, _ = self._search_region(state, self.settings.search_size)
+        first, last = np.array([region.left, region.top]), np.array(state.frame_size) - region.side
+        return bool(self.settings.wide_search_size) and not ((first <= 0) & (first >= last)).all()
 
     def _look(self, state: TrackState, frames: Frames, size: int) -> TrackState:
         """Search a crop of ``size`` pixels, on the same scale for any size."""
@@ -237,22 +243,28 @@ class Tracker:
 
     def _test_branches(self, state: TrackState, frames: Frames) -> dict[str, float]:
         """Mean overlap of each branch's best box with the target, in displaced crops of a frame."""
-        overlaps: dict[str, list[float]] = {}
-        target = cxcywh_to_xywh(np.array([*state.center, *state.size]))
+        overlaps: dict[str, list[float]] = {name: [] for name in state.kernels}
         (x, y), (w, h) = state.center, state.size
-        for aside, down, zoom in _DISPLACED if self.settings.test_branches else ():
+        drift = 0.5 if self.settings.pysot_exact else 0.0
+        target = cxcywh_to_xywh(np.array([x + drift, y + drift, w, h]))
+        tested = self.settings.test_branches and self.settings.decision == "adaptive"
+        for aside, down, zoom in _DISPLACED if tested else ():
             displaced = replace(
                 state, center=(x + aside * w, y + down * h), size=(w * zoom, h * zoom)
             )
             region, _ = self._search_region(displaced, self.settings.search_size)
             answers = self._respond(state, self._crops(frames, region, state.fill))
-            for name, answer in answers.items():
-                anchors, window = self._anchor_grid(answer.logit.shape[-1])
-                probability, loc = sigmoid(answer.logit).ravel(), answer.loc.reshape(4, -1)
-                best = choose(probability, loc, anchors, window, (w, h), 0.0, 0.0).box_cxcywh
-                found = cxcywh_to_xywh(best / region.scale + np.array([*region.center, 0, 0]))
-                overlaps.setdefault(name, []).append(float(iou_xywh(found, target)))
-        return {name: float(np.mean(values)) for name, values in overlaps.items()}
+            for name, overlap in overlaps.items():
+                found = self._best_box(answers[name], region) if name in answers else None
+                overlap.append(0.0 if found is None else float(iou_xywh(found, target)))
+        return {name: float(np.mean(values)) for name, values in overlaps.items() if values}
+
+    def _best_box(self, answer: BranchResponse, region: CropRegion) -> NDArray[np.floating]:
+        """The box of a branch's most probable anchor, x, y, w, h in image pixels."""
+        anchors, window = self._anchor_grid(answer.logit.shape[-1])
+        probability, loc = sigmoid(answer.logit).ravel(), answer.loc.reshape(4, -1)
+        best = choose(probability, loc, anchors, window, (1.0, 1.0), 0.0, 0.0).box_cxcywh
+        return cxcywh_to_xywh(best / region.scale + np.array([*region.center, 0, 0]))
 
     def _refresh(self, state: TrackState, seen: Frames) -> TrackState:
         """Template update: DFAT's every N frames, and a modality that was missing until now.
@@ -269,7 +281,7 @@ class Tracker:
             state = replace(state, fill={**state.fill, **fill})
             levels = self._template_levels(state, seen)
             state = self._with_levels(state, {**levels, **state.first_levels}, first=True)
-            return replace(state, proof={**self._test_branches(state, seen), **state.proof})
+            return replace(state, proof={**state.proof, **self._test_branches(state, seen)})
         every = settings.template_update_every
         if not every or state.frame % every:
             return state

@@ -48,6 +48,27 @@ def test_the_target_is_seen_before_the_other_scene_with_a_tight_box() -> None:
         assert np.allclose((x + w / 2, y + h / 2), (50, 50), atol=1.5)
         boxes.append(pasted.box)
     assert np.std(boxes, axis=0)[2:].min() > 1  # shapes differ
+    middle = np.mean([box[:2] + box[2:] / 2 for box in boxes], axis=0)
+    assert np.allclose(middle, (50, 50), atol=0.4)
+
+
+def test_targets_are_turned() -> None:
+    """A bar's ends lie to either side of its middle."""
+    slopes = []
+    for seed in range(20):
+        bar = view((45, 20, 10, 60), 250, 120)
+        mask = paste(bar, view((1, 1, 3, 3), 40, 40), np.random.default_rng(seed)).mask
+        assert mask is not None
+        rows, columns = np.nonzero(mask)
+        slopes.append(np.degrees(np.arctan(np.polyfit(rows, columns, 1)[0])))
+    assert 10 < np.max(slopes) < 17 and -17 < np.min(slopes) < -10
+
+
+def test_a_target_that_reaches_out_of_its_view_stays_there() -> None:
+    target = view((40, 30, 20, 40), 250, 120)
+    outside = View(target.images, target.mask, np.array([-5.0, 30, 65, 40]))
+    scene = view((60, 60, 10, 10), 40, 40)
+    assert paste(outside, scene, np.random.default_rng(0)) is outside
 
 
 def test_what_lies_outside_of_the_box_is_not_pasted() -> None:
@@ -71,6 +92,10 @@ def test_a_modality_that_the_scene_lacks_is_lost() -> None:
     del scene.images["tir"]
     pasted = paste(view((40, 30, 20, 40), 250, 120), scene, np.random.default_rng(0))
     assert set(pasted.images) == {"rgb"}
+    target = view((40, 30, 20, 40), 250, 120)
+    del target.images["tir"], scene.images["rgb"]
+    scene.images["tir"] = target.images["rgb"][..., :1]
+    assert paste(target, scene, np.random.default_rng(0)) is target
 
 
 def test_the_sampler_pastes_masked_targets_into_other_tracks_as_often_as_asked() -> None:

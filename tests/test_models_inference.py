@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from fusion_modules import Fusion, FusionPyramid, create_fusion
+from fusion_modules.llrr_light import LLRRLightFusion
 from rgbt_track.build import build_network
 from rgbt_track.config import load_config
 from rgbt_track.models.inference import prepare_for_inference
@@ -38,6 +39,8 @@ def test_folding_keeps_the_outputs(name: str) -> None:
         }
         for size in (config.tracking.template_size, config.tracking.search_size)
     )
+    if config.model.head == "rpn":
+        assert isinstance(folded.input, nn.Identity)
     with torch.inference_mode():
         expected = network(template, search).responses
         found = folded(template, search).responses
@@ -48,6 +51,27 @@ def test_folding_keeps_the_outputs(name: str) -> None:
             # The matching head's parabola divides by curvatures that may be small.
             tolerance = 1e-3 if config.model.head == "matching" else 1e-4
             assert ((a - b).abs().max() / scale).item() < tolerance
+
+
+class Larger(LLRRLightFusion):
+    """Somebody's variation: another function with the same parts."""
+
+    def fuse(self, rgb: torch.Tensor, tir: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(rgb, tir)
+
+
+def test_a_variation_of_the_light_fusion_stays_itself() -> None:
+    torch.manual_seed(0)
+    network = prepare_for_inference(nn.Sequential(Larger(8)))
+    rgb, tir = torch.randn(2, 1, 8, 5, 5)
+    assert torch.equal(network[0](rgb, tir), torch.maximum(rgb, tir))
+
+
+def test_preparing_leaves_the_random_generator_alone() -> None:
+    fusion = FusionPyramid("llrr_light", [8])
+    before = torch.get_rng_state()
+    prepare_for_inference(fusion)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 class NormFirst(Fusion):

@@ -163,6 +163,53 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
         assert x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 120 + 1e-6 and y + h <= 90 + 1e-6
 
 
+def test_a_wider_answer_that_is_less_sure_is_not_taken() -> None:
+    """Even where any score would do."""
+    tracker = disc_tracker(wide_search_size=639, wide_search_score=0, wide_search_below=1)
+    inner = tracker.network.search
+
+    def search(kernels, crops):
+        wide = next(iter(crops.values())).shape[-1] > 255
+        return {
+            name: Response(cls - 3 * (cls > 0) * wide, loc + wide)
+            for name, (cls, loc) in inner(kernels, crops).items()
+        }
+
+    tracker.network.search = search  # type: ignore[method-assign]
+    state = follow(tracker, JUMP[:2], JUMP_FROM)[-1]
+    assert iou_xywh(state.box, JUMP_FROM) > 0.9
+
+
+def test_a_branch_that_failed_its_test_is_outvoted() -> None:
+    """RGB's disc is as bright as thermal's but elsewhere, on the first frame and ever after."""
+    rgb, tir = disc_frame(185, 120, RADIUS), disc_frame(160, 120, RADIUS)
+    for tested in (True, False):
+        tracker = disc_tracker(test_branches=tested)
+        inner = tracker.network.search
+        tracker.network.search = lambda kernels, crops, inner=inner: {  # type: ignore[method-assign]
+            name: answer for name, answer in inner(kernels, crops).items() if name != "fused"
+        }
+        state = follow(tracker, [(rgb, tir)] * 8, disc_box(160, 120))[-1]
+        assert iou_xywh(state.box, disc_box(160, 120)) > 0.9
+        assert (state.score > 0.9) == tested, "untested, the two are averaged"
+        if tested:
+            assert state.proof["fused"] == 0, "a branch without an answer has proved nothing"
+
+
+def test_the_test_looks_from_several_sides() -> None:
+    """The target is found where it is, whatever the crop is centred on."""
+    centers = []
+    tracker = disc_tracker(test_branches=True)
+    crops = tracker._crops
+    tracker._crops = lambda frames, region, fill: (  # type: ignore[method-assign]
+        centers.append((*region.center, region.side)) or crops(frames, region, fill)
+    )
+    frame = disc_frame(160, 120, RADIUS)
+    tracker.init(frame, frame, disc_box(160, 120))
+    for column in np.array(centers[1:]).T:
+        assert len(centers) == 6 and np.ptp(column) > 0.1 * RADIUS
+
+
 def test_on_the_first_frame_every_branch_is_tested() -> None:
     """A branch that finds the disc is proven, one whose modality shows none is not."""
     seen, blind = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
@@ -178,8 +225,8 @@ def test_a_modality_that_comes_late_is_tested_when_it_comes() -> None:
     tracker = disc_tracker(test_branches=True)
     first = tracker.init(seen, None, disc_box(160, 120))
     later = tracker.update(seen, seen, first)
-    assert set(later.proof) == {"rgb", "tir", "fused"} and later.proof["tir"] > 0.9
-    assert later.proof["rgb"] == first.proof["rgb"]
+    assert set(first.proof) == {"rgb"} and set(later.proof) == {"rgb", "tir", "fused"}
+    assert later.proof["rgb"] == later.proof["tir"] > 0.9, "tested on the same frame"
 
 
 JUMP = [(disc_frame(x, 120, 12),) * 2 for x in (60, 60, 150, 153)]
@@ -192,6 +239,8 @@ def test_a_target_that_jumps_is_found_by_the_wider_search() -> None:
     assert lost.score < 0.1 and abs(xywh_to_cxcywh(lost.box)[0] - 60) < 50
     found = follow(disc_tracker(wide_search_size=639), JUMP, JUMP_FROM)
     assert found[2].score > 0.9
+    states = follow(disc_tracker(), JUMP, JUMP_FROM)
+    assert found[2].trust == states[2].trust, "the record is the usual crop's"
     for state, x in zip(found[2:], (150, 153), strict=True):
         assert iou_xywh(state.box, disc_box(x, 120, 12)) > 0.8
 
@@ -215,6 +264,9 @@ def test_the_wider_search_is_only_for_low_scores_and_only_where_it_scores_better
     nothing = (disc_frame(-99, 0, 5),) * 2
     missed, expected = tracker.update(*nothing, state), plain.update(*nothing, state)
     assert sizes == [255, 255, 639]
+    small = [frame[90:150, 30:90] for frame in JUMP[1]]  # all of it is in the first crop already
+    tracker.update(*(frame // 8 for frame in small), tracker.init(*small, [18, 18, 24, 24]))
+    assert sizes == [255, 255, 639, 255]
     assert missed.box.tolist() == expected.box.tolist() and missed.trust == expected.trust
 
 

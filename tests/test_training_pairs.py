@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import cv2
+import data_trees
 import numpy as np
 import pytest
 from training_material import tiny_experiment, write_set
 
 from rgbt_track.config import AnchorConfig
 from rgbt_track.data.augment import Cut, cut_view, draw_dropout, flip, photometric, spoil
-from rgbt_track.data.pairs import PairDataset
+from rgbt_track.data.pairs import Pair, PairDataset
 from rgbt_track.data.sampler import PairSampler, pair_generator
 from rgbt_track.data.sheet import pair_sheet
 from rgbt_track.data.targets import AnchorTargets
@@ -323,6 +325,31 @@ def test_shapes_and_labels(dataset: PairDataset) -> None:
         assert ((item["labels"][2] == 1).sum() == 0) == bool(item["negative"])
 
 
+def pair_of(dataset: PairDataset, index: int, augment: AugmentConfig) -> Pair:
+    """Pair number ``index``; what is drawn before any change does not depend on ``augment``."""
+    other = PairDataset.__new__(PairDataset)
+    other.__dict__ = {**dataset.__dict__, "augment": augment}
+    return other.pair(pair_generator(dataset.seed, 0, index))
+
+
+def test_masked_targets_are_pasted_into_the_pairs(tmp_path: Path) -> None:
+    for number, name in enumerate("abc"):
+        data_trees.image(tmp_path / "images" / f"{name}.jpg", number)
+        data_trees.mask(tmp_path / "masks" / f"{name}.png", [2, 2, 12, 12], value=1)
+    labels = {f"{name}.jpg": [[2, 2, 12, 12]] for name in "abc"}
+    (tmp_path / "boxes.json").write_text(json.dumps(labels))
+    config = tiny_experiment(tmp_path, sources=[{"dataset": "boxed_images"}], negative=0, paste=1)
+    pasting = pair_dataset(config)
+    usual = pair_dataset(dataclasses.replace(
+        config, training=dataclasses.replace(config.training, paste=0)
+    ))  # fmt: skip
+    other = [
+        not np.array_equal(a["search"]["rgb"], b["search"]["rgb"])
+        for a, b in ((pasting[0, index], usual[0, index]) for index in range(10))
+    ]
+    assert sum(other) > 5
+
+
 @pytest.mark.parametrize("way", ["black", "frozen", "noisy", "veiled"])
 def test_the_branch_of_a_lost_modality_is_not_taught_where_the_target_is(
     dataset: PairDataset, way: str
@@ -344,6 +371,9 @@ def test_the_branch_of_a_lost_modality_is_not_taught_where_the_target_is(
         assert (item["labels"][1 - row] == item["labels"][2]).all()
         if way == "black":
             assert not item["search"][name].any()
+        plain = pair_of(dataset, index, PLAIN).template.images[name]
+        changed = np.abs(pair.template.images[name].astype(int) - plain).mean() > 10
+        assert changed == (way == "veiled")
     assert names == {"rgb", "tir"}
 
 

@@ -307,6 +307,13 @@ def test_fusions_can_be_compared_from_the_same_start(root: Path, tmp_path: Path)
         assert changed(fresh.state_dict(), network.state_dict(), "backbone.")
 
 
+def test_stages_refuse_a_start_that_makes_no_sense(root: Path) -> None:
+    with pytest.raises(ValueError, match="init_fusion_anew is for stage fusion"):
+        tiny_experiment(root, init_fusion_anew=True, init_weights="x.safetensors")
+    with pytest.raises(ValueError, match="stage fusion learns no branch"):
+        tiny_experiment(root, stage="fusion", init_backbone="IMAGENET1K_V2")
+
+
 def test_weights_of_other_branches_are_refused(root: Path, tmp_path: Path) -> None:
     run(tiny_experiment(root, stage="branches", epochs=1), tmp_path / "a")
     start = str(tmp_path / "a" / "weights.safetensors")

@@ -2,8 +2,9 @@
 
 Shift, scale and blur are SiamRPN++'s (DFAT uses the same numbers). The rest is ours: registration
 jitter between the modalities, and modality dropout, in which one modality of the search crop is
-black, frozen (it shows the template's frame) or drowned in noise, or of template and search crop
-alike is veiled as by smoke or darkness, so that the fused branch learns to do without either.
+black, frozen (it shows the template's frame) or drowned in noise, or is veiled in template and
+search crop alike, as by drifting smoke or by darkness, each crop with a veil of its own; so that
+the fused branch learns to do without either.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _add_noise(image: Image, deviation: float, rng: np.random.Generator) -> Imag
 
 @dataclass(frozen=True)
 class Dropout:
-    """One modality of a search crop that is lost: its name, and how."""
+    """One modality of a pair that is lost, veiled also in the template: its name, and how."""
 
     name: str
     way: str

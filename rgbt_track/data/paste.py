@@ -23,10 +23,12 @@ _LEAST = 16  # pixels that must be left of the target
 def paste(target: View, scene: View, rng: np.random.Generator) -> View:
     """The target of one view, turned and stretched a little about its centre, in another view.
 
-    Modalities that only one of the two has are lost. Where the mask is missing, or shows next to
-    nothing, the target's own view is returned.
+    Modalities that only one of the two has are lost. The target's own view is returned where they
+    have none in common, where the target has no mask or next to nothing in it, and where it reaches
+    out of its view, since then nothing says where its box would end.
     """
-    if target.mask is None:
+    shared = target.images.keys() & scene.images.keys()
+    if target.mask is None or not shared or _reaches_out(target):
         return target
     matrix = _about(xywh_to_cxcywh(target.box)[:2], rng)
     cover = _warp(_inside(target.mask, target.box) * np.uint8(255), matrix)
@@ -36,15 +38,21 @@ def paste(target: View, scene: View, rng: np.random.Generator) -> View:
     alpha = cv2.GaussianBlur(cover, (0, 0), _SOFT).astype(np.float32)[..., None] / 255
     images = {}
     for name in target.images:
-        if name in scene.images:
+        if name in shared:
             front, back = target.images[name], scene.images[name]
             front = _warp(front, matrix).reshape(front.shape)
             images[name] = (back + alpha * (front.astype(np.float32) - back)).astype(np.uint8)
     return View(images, cover >= 128, np.array([x, y, w, h], float))
 
 
+def _reaches_out(view: View) -> bool:
+    """Whether the target's box leaves the view by more than a pixel."""
+    size = next(iter(view.images.values())).shape[0]
+    return bool((view.box[:2] < -1).any() or (view.box[:2] + view.box[2:] > size + 1).any())
+
+
 def _inside(mask: NDArray[np.bool_], box: Boxes) -> NDArray[np.bool_]:
-    """The mask without what lies outside of the box, which is around its largest part alone."""
+    """The mask without what lies outside of the box, which may be around its largest part alone."""
     low, high = np.floor(box[:2]), np.ceil(box[:2] + box[2:])
     left, top, right, bottom = np.clip([*low, *high], 0, mask.shape[0]).astype(int)
     inside = np.zeros_like(mask)

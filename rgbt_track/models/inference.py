@@ -1,8 +1,8 @@
 """A trained network made ready to track: what can be computed once is, and memory is NHWC.
 
 Batch norms and the pixels' normalisation go into the convolutions beside them, and fusions give
-their inference form. The outputs stay the same to rounding; on a processor a frame takes about a
-third less time. Only for a network that is not trained any more. Fusions no longer look for NaN,
+their inference form. The outputs stay the same to rounding; ``benchmarks/frame_time.py`` shows what
+it gains. Only for a network that is not trained any more. Fusions inside it no longer look for NaN,
 which costs a synchronisation a level on a GPU: the tracker looks at the answers.
 """
 

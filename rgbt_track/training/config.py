@@ -215,3 +215,14 @@ class TrainingConfig:
     targets: TargetConfig = TargetConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+
+    def __post_init__(self) -> None:
+        if self.init_fusion_anew and (self.stage != "fusion" or self.init_weights is None):
+            raise ValueError(
+                "init_fusion_anew is for stage fusion, behind branches of init_weights"
+            )
+        if self.init_backbone is not None and self.stage == "fusion":
+            raise ValueError(
+                "init_backbone is for the stages branches and all: stage fusion learns no branch; "
+                "give it the branches' init_weights"
+            )

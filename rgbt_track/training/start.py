@@ -20,8 +20,8 @@ def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
 
     In the stage ``fusion`` the branches must fit; a fusion module or its head of another shape is
     left as it was initialised, so that one set of branches serves every fusion; with
-    ``config.init_fusion_anew`` both are, whatever their shapes. Raises ``FileNotFoundError``, and
-    ``ValueError`` for weights of another network.
+    ``config.init_fusion_anew`` both are, whatever their shapes (a pysot file has neither). Raises
+    ``FileNotFoundError``, and ``ValueError`` for weights of another network.
     """
     if config.init_backbone is not None:
         _init_backbone(network, config)
