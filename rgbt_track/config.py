@@ -74,6 +74,8 @@ class TrackingConfig:
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].
         template_update_score: no update below this score, in [0, 1].
+        threads: processor threads for the network; 0: as many as torch is set to. A small network
+            needs 1: more make it little faster alone and many times slower beside other programs.
         smallest_side: least width and height of a box in image pixels.
         pysot_exact: pysot's rounding of crop and box, half-pixel drift included, for comparisons.
     """
@@ -93,6 +95,7 @@ class TrackingConfig:
     template_update_every: int = 0
     template_update_rate: float = 0.1
     template_update_score: float = 0.8
+    threads: int = 0
     smallest_side: float = 2.0
     pysot_exact: bool = False
 
@@ -111,7 +114,8 @@ class TrackingConfig:
         for name in (*shares, "wide_search_below", "wide_search_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
-        for name in ("context", "penalty_k", "size_lr", "template_update_every", "smallest_side"):
+        counts = ("template_update_every", "threads")
+        for name in ("context", "penalty_k", "size_lr", "smallest_side", *counts):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
 

@@ -9,6 +9,8 @@ be replayed from any frame.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -121,6 +123,17 @@ class Tracker:
         first, last = np.array([region.left, region.top]), np.array(state.frame_size) - region.side
         return bool(self.settings.wide_search_size) and not ((first <= 0) & (first >= last)).all()
 
+    @contextlib.contextmanager
+    def _inference(self) -> Iterator[None]:
+        """No gradients, and the settings' threads, whatever the program around has."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.settings.threads or before)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_num_threads(before)
+
     def _look(self, state: TrackState, frames: Frames, size: int) -> TrackState:
         """Search a crop of ``size`` pixels, on the same scale for any size."""
         region, side = self._search_region(state, size)
@@ -131,7 +144,7 @@ class Tracker:
 
     def _respond(self, state: TrackState, crops: dict[str, Tensor]) -> dict[str, BranchResponse]:
         """What each branch says; one whose numbers overflow says nothing."""
-        with torch.inference_mode():
+        with self._inference():
             responses = self.network.search(state.kernels, crops)
         branches = {}
         for name, response in responses.items():
@@ -227,7 +240,7 @@ class Tracker:
     def _template_levels(self, state: TrackState, frames: Frames) -> dict[str, Levels]:
         side = context_side(*state.size, self.settings.context)
         region = self._region(state, side, self.settings.template_size)
-        with torch.inference_mode():
+        with self._inference():
             return self.network.template_levels(self._crops(frames, region, state.fill))
 
     def _with_template(self, state: TrackState, frames: Frames) -> TrackState:
@@ -238,7 +251,7 @@ class Tracker:
                 f"the first frame has {' and '.join(frames)}, but the tracker "
                 f"{self.config.name!r} has only the branches {branches}"
             )
-        with torch.inference_mode():
+        with self._inference():
             return replace(state, first_levels=levels, kernels=self.network.kernels(levels))
 
     def _test_branches(self, state: TrackState, frames: Frames) -> dict[str, float]:
@@ -295,7 +308,7 @@ class Tracker:
         return self._with_levels(state, levels, first=False)
 
     def _with_levels(self, state: TrackState, levels: dict[str, Levels], first: bool) -> TrackState:
-        with torch.inference_mode():
+        with self._inference():
             kernels = self.network.kernels(levels)
         return replace(state, kernels=kernels, first_levels=levels if first else state.first_levels)
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from stub_network import disc_frame, disc_tracker
 
 from rgbt_track.boxes import iou_xywh, xywh_to_cxcywh
@@ -274,6 +275,23 @@ def test_a_target_that_leaves_the_frame_is_kept_at_its_border() -> None:
     frames = [(disc_frame(280 + 6 * t, 120, RADIUS),) * 2 for t in range(20)]
     for state in follow(disc_tracker(), frames, disc_box(280, 120)):
         assert state.box[0] + state.box[2] <= 320 + 1e-6
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_the_networks_threads_are_its_own_affair(threads: int) -> None:
+    """Whatever number a tracker wants, the program around it keeps its own."""
+    tracker, seen = disc_tracker(threads=threads), []
+    search = tracker.network.search
+    tracker.network.search = lambda kernels, crops: (  # type: ignore[method-assign]
+        seen.append(torch.get_num_threads()) or search(kernels, crops)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        follow(tracker, [(disc_frame(100, 120, RADIUS), None)] * 2, disc_box(100, 120))
+        assert seen == [threads or 2] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_sixteen_bit_and_half_size_thermal() -> None:
