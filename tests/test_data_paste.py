@@ -45,11 +45,9 @@ def test_the_target_is_seen_before_the_other_scene_with_a_tight_box() -> None:
             found = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
             assert np.abs(np.array(found) - pasted.box).max() <= 2
             assert image[5, 5, 0] == 40 and image[95, 95, 0] == 40  # not the target's own ground
-        assert np.allclose((x + w / 2, y + h / 2), (50, 50), atol=1.5)
+        assert np.allclose((x + w / 2, y + h / 2), (50, 50), atol=0.01)  # it is symmetric
         boxes.append(pasted.box)
     assert np.std(boxes, axis=0)[2:].min() > 1  # shapes differ
-    middle = np.mean([box[:2] + box[2:] / 2 for box in boxes], axis=0)
-    assert np.allclose(middle, (50, 50), atol=0.4)
 
 
 def test_targets_are_turned() -> None:
