@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, xywh_to_cxcywh
 from rgbt_track.data.augment import View
+from rgbt_track.data.masks import mask_extent
 
 _TURN = 15.0  # degrees, at most
 _STRETCH = 0.12  # deviation of the logarithm of width and of height
@@ -32,8 +33,8 @@ def paste(target: View, scene: View, rng: np.random.Generator) -> View:
         return target
     matrix = _about(xywh_to_cxcywh(target.box)[:2], rng)
     cover = _warp(_inside(target.mask, target.box) * np.uint8(255), matrix)
-    x, y, w, h = cv2.boundingRect((cover >= 128).astype(np.uint8))
-    if np.count_nonzero(cover >= 128) < _LEAST:
+    mask = cover >= 128
+    if np.count_nonzero(mask) < _LEAST:
         return target
     alpha = cv2.GaussianBlur(cover, (0, 0), _SOFT).astype(np.float32)[..., None] / 255
     images = {}
@@ -42,7 +43,7 @@ def paste(target: View, scene: View, rng: np.random.Generator) -> View:
             front, back = target.images[name], scene.images[name]
             front = _warp(front, matrix).reshape(front.shape)
             images[name] = (back + alpha * (front.astype(np.float32) - back)).astype(np.uint8)
-    return View(images, cover >= 128, np.array([x, y, w, h], float))
+    return View(images, mask, mask_extent(mask))
 
 
 def _reaches_out(view: View) -> bool:
