@@ -26,10 +26,10 @@ import torch
 from rgbt_track import load_tracker
 from rgbt_track.boxes import iou_xywh
 from rgbt_track.data import Sequence, open_dataset
-from rgbt_track.drawing import draw_pair
 from rgbt_track.evaluation.metrics import average_overlap, center_distances
-from rgbt_track.frames import prepare_frames
-from rgbt_track.images import write_image
+from rgbt_track.io.drawing import draw_pair
+from rgbt_track.io.frames import prepare_frames
+from rgbt_track.io.images import write_image
 from rgbt_track.resources import default_tracker
 
 Frames = list[dict[str, np.ndarray]]

@@ -19,10 +19,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from rgbt_track.build import build_network
-from rgbt_track.loading import read_config
+from rgbt_track.models.build import build_network
 from rgbt_track.models.inference import prepare_for_inference
-from rgbt_track.tracker import Tracker
+from rgbt_track.tracking.loading import read_config
+from rgbt_track.tracking.tracker import Tracker
 
 WIDTH, HEIGHT, BOX = 640, 480, [300.0, 200.0, 40.0, 80.0]
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import cv2
 
+from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.config.tracker import load_experiment
 from rgbt_track.data import open_dataset
-from rgbt_track.data.lmdb_write import pack_lmdb
-from rgbt_track.data.pairs import PairDataset
-from rgbt_track.data.sampler import pair_generator
-from rgbt_track.training.config import SourceConfig
-from rgbt_track.training.overrides import load_experiment
-from rgbt_track.training.pairing import pair_dataset
+from rgbt_track.pairs.dataset import PairDataset
+from rgbt_track.pairs.lmdb_pack import pack_lmdb
+from rgbt_track.pairs.sampler import pair_generator
+from rgbt_track.pairs.sources import pair_dataset
 
 
 def main() -> None:

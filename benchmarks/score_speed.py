@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbt_track.boxfiles import write_boxes
 from rgbt_track.evaluation.comparison import compare_folders
-from rgbt_track.evaluation.report import write_report
+from rgbt_track.evaluation.ground_truth import open_evaluation_set
+from rgbt_track.evaluation.report.write import write_report
 from rgbt_track.evaluation.rules import find_rules
 from rgbt_track.evaluation.scoring import score_tracker
-from rgbt_track.evaluation.truth import open_evaluation_set
+from rgbt_track.io.box_files import write_boxes
 
 SEQUENCES, FRAMES = 245, 220_703
 

@@ -20,16 +20,15 @@ from typing import Any
 
 import torch
 
-from rgbt_track.config import Config
+from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.config.tracker import Config, load_experiment
 from rgbt_track.data import open_dataset
-from rgbt_track.data.lmdb_write import pack_lmdb
-from rgbt_track.data.synthetic import synthesize_sequences
-from rgbt_track.training.config import SourceConfig
+from rgbt_track.pairs.lmdb_pack import pack_lmdb
+from rgbt_track.pairs.sampler import PairBatches
+from rgbt_track.pairs.sources import pair_dataset
+from rgbt_track.synthetic.dataset import synthesize_sequences
 from rgbt_track.training.datamodule import PairLoader
 from rgbt_track.training.module import TrackingModule
-from rgbt_track.training.overrides import load_experiment
-from rgbt_track.training.pairing import pair_dataset
-from rgbt_track.training.sampling import PairBatches
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 

@@ -10,10 +10,10 @@ transformer trackers; ``FusionLoss`` is eq. 15 of LRRNet. A fusion of your own d
 
 from fusion_modules.base import Fusion
 from fusion_modules.factory import FUSIONS, create_fusion
+from fusion_modules.layers import soft_threshold
 from fusion_modules.llrr import LLRRBlock, LLRRStack
 from fusion_modules.loss import FusionLoss
 from fusion_modules.pyramid import FusionPyramid
-from fusion_modules.threshold import soft_threshold
 from fusion_modules.tokens import TokenFusion
 
 __all__ = [

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fusion_modules.base import Fusion, Start, require_positive
-from fusion_modules.convolution import reflect_conv, smallest_side
+from fusion_modules.layers import reflect_conv, smallest_side
 from fusion_modules.llrr import LLRRStack
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from torch import nn
 
 from fusion_modules.base import Start, require_positive
-from fusion_modules.convolution import reflect_conv
+from fusion_modules.layers import reflect_conv
 from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules.base import Start, require_positive
-from fusion_modules.convolution import reflect_conv
+from fusion_modules.layers import reflect_conv
 from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fusion_modules.base import Fusion, Start, require_positive
-from fusion_modules.convolution import smallest_side
+from fusion_modules.layers import smallest_side
 
 _GROUPS = 2
 _REDUCTION = 4

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules.base import Start, is_traced, require_positive, require_side
-from fusion_modules.convolution import reflect_conv, smallest_side
-from fusion_modules.threshold import soft_threshold
+from fusion_modules.layers import reflect_conv, smallest_side, soft_threshold
 from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 

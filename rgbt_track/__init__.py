@@ -6,8 +6,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rgbt_track.loading import load_tracker
-    from rgbt_track.tracker import Tracker
+    from rgbt_track.tracking.loading import load_tracker
+    from rgbt_track.tracking.tracker import Tracker
 
 __all__ = ["Tracker", "__version__", "load_tracker"]
 __version__ = "0.1.0"
@@ -15,11 +15,11 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name == "load_tracker":
-        from rgbt_track.loading import load_tracker
+        from rgbt_track.tracking.loading import load_tracker
 
         return load_tracker
     if name == "Tracker":
-        from rgbt_track.tracker import Tracker
+        from rgbt_track.tracking.tracker import Tracker
 
         return Tracker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,10 +9,6 @@ import typer
 
 from rgbt_track import __version__
 from rgbt_track.commands import (
-    data_check,
-    data_lmdb,
-    data_show,
-    data_synthesize,
     demo,
     evaluate,
     failures,
@@ -23,9 +19,21 @@ from rgbt_track.commands import (
     score,
     track,
     train,
-    vot_evaluate,
-    vot_workspace,
 )
+from rgbt_track.commands.data import (
+    check as data_check,
+)
+from rgbt_track.commands.data import (
+    lmdb as data_lmdb,
+)
+from rgbt_track.commands.data import (
+    show as data_show,
+)
+from rgbt_track.commands.data import (
+    synthesize as data_synthesize,
+)
+from rgbt_track.commands.vot import evaluate as vot_evaluate
+from rgbt_track.commands.vot import workspace as vot_workspace
 
 app = typer.Typer(
     help="RGB-T (visible + thermal) single-object tracking with learned low-rank fusion.",

@@ -1,4 +1,4 @@
-"""Where the shipped configurations, data set descriptions and weights lie.
+"""Where the shipped configurations, data set descriptions and weights lie, and what is installed.
 
 An installed wheel carries ``experiments/`` and ``datasets/`` inside the package; a checkout (an
 editable install) has them beside it. Both are found by name, with no working directory assumed.
@@ -7,6 +7,7 @@ editable install) has them beside it. Both are found by name, with no working di
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,3 +62,12 @@ def default_tracker() -> str:
     """The tracker that commands take by default: the trained lite one where its weights ship."""
     trained = "lrrtrack_lite"
     return trained if (WEIGHTS / f"{trained}.safetensors").is_file() else "matching"
+
+
+def require(extra: str, *modules: str) -> None:
+    """``ModuleNotFoundError`` with the remedy when a module of an extra is not installed."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"this needs {module}, which is not installed: pip install 'rgbt-track[{extra}]'"
+            )

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rgbt_track.config import AnchorConfig, Config, ModelConfig, TrackingConfig
+from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.interface import Response
 from rgbt_track.models.network import grid_cells
-from rgbt_track.models.response import Response
-from rgbt_track.tracker import Tracker
+from rgbt_track.tracking.tracker import Tracker
 
 ANCHORS = AnchorConfig(stride=8, ratios=(1.0,), scales=(8.0,))
 TEMPLATE_CELLS = 7

@@ -11,15 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rgbt_track.build import build_network, load_weights, read_weights_config, save_weights
-from rgbt_track.config import (
-    AnchorConfig,
-    Config,
-    ModelConfig,
-    from_mapping,
-    load_config,
-    to_mapping,
-)
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, load_config
+from rgbt_track.models.build import build_network
+from rgbt_track.models.checkpoint import load_weights, read_weights_config, save_weights
 from rgbt_track.models.network import RGBTNetwork
 
 MODEL = ModelConfig(
@@ -150,7 +145,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     def full(*arguments: object, **options: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("rgbt_track.build.save_file", full)
+    monkeypatch.setattr("rgbt_track.models.checkpoint.save_file", full)
     with pytest.raises(OSError, match="no space"):
         save_weights(path, build_network(MODEL, seed=2), CONFIG)
     assert path.read_bytes() == before

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rgbt_track.config import Config, from_mapping, load_config, to_mapping
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.resources import find_yaml, names
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rgbt_track.boxfiles import read_box_rows, write_boxes, write_text
+from rgbt_track.io.box_files import read_box_rows, write_boxes
+from rgbt_track.io.files import write_text
 
 
 @pytest.mark.parametrize(

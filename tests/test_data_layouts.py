@@ -12,9 +12,9 @@ from data_trees import BOXES, SIZE, TREES, frames, image, mask, plain, table
 
 from rgbt_track.data import load_description, open_dataset
 from rgbt_track.data.check import check_dataset
-from rgbt_track.data.find import natural_key
 from rgbt_track.data.masks import boxes_from_masks
 from rgbt_track.data.vot_layout import region_box
+from rgbt_track.io.images import natural_key
 from rgbt_track.resources import names
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rgbt_track.data.augment import View
-from rgbt_track.data.paste import paste
-from rgbt_track.data.sampler import PairSampler, pair_generator
-from rgbt_track.data.tracks import StoredCrop, Track
-from rgbt_track.training.config import SourceConfig, StoreConfig
+from rgbt_track.config.pairs import SourceConfig, StoreConfig
+from rgbt_track.pairs.augment import View
+from rgbt_track.pairs.copy_paste import paste
+from rgbt_track.pairs.crop_store import StoredCrop, Track
+from rgbt_track.pairs.sampler import PairSampler, pair_generator
 
 SIZE = 100
 

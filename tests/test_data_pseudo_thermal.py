@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.data.pseudo_thermal import PseudoThermal, _target_cover, pseudo_thermal
-from rgbt_track.data.scenery import draw_scenery
+from rgbt_track.synthetic.background import draw_scenery
+from rgbt_track.synthetic.pseudo_thermal import PseudoThermal, _target_cover, pseudo_thermal
 
 BOX = np.array([60.0, 70.0, 24.0, 40.0])
 

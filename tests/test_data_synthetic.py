@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from rgbt_track.data import open_dataset
-from rgbt_track.data.challenges import CALM_FRAMES, CHALLENGES, Schedule, spells, wander
-from rgbt_track.data.scene import _Scene
-from rgbt_track.data.sprites import SPRITES, draw_sprite
-from rgbt_track.data.stamp import Placement, placed_box, stamp
-from rgbt_track.data.synthetic import scene_frames, sequence_names, synthesize_sequences
+from rgbt_track.synthetic.challenges import CALM_FRAMES, CHALLENGES, Schedule, spells, wander
+from rgbt_track.synthetic.compositing import Placement, placed_box, stamp
+from rgbt_track.synthetic.dataset import scene_frames, sequence_names, synthesize_sequences
+from rgbt_track.synthetic.scene import _Scene
+from rgbt_track.synthetic.sprites import SPRITES, draw_sprite
 
 SMALL = (160, 120)
 
@@ -198,7 +198,7 @@ def test_an_interrupted_sequence_leaves_nothing_half_done(tmp_path, monkeypatch)
             raise OSError(28, "No space left on device")
         path.write_bytes(b"x")
 
-    monkeypatch.setattr("rgbt_track.data.synthetic.write_image", fails)
+    monkeypatch.setattr("rgbt_track.synthetic.dataset.write_image", fails)
     with pytest.raises(OSError, match="No space left"):
         synthesize_sequences(tmp_path, 1, 4, SMALL)
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rgbt_track.decision import (
+from rgbt_track.tracking.decision import (
     DECISIONS,
     BranchResponse,
     clarity,

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from rgbt_track.cli import app
 from rgbt_track.commands.demo import claim_folder
-from rgbt_track.data.synthetic import synthesize_sequences
 from rgbt_track.resources import default_tracker
+from rgbt_track.synthetic.dataset import synthesize_sequences
 
 pytest.importorskip("vot", reason="the VOT toolkit is not installed")
 
@@ -93,14 +93,14 @@ def test_demo_says_when_a_network_is_untrained(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise ValueError("far enough")
 
-    monkeypatch.setattr("rgbt_track.data.synthetic.synthesize_sequences", stop)
+    monkeypatch.setattr("rgbt_track.synthetic.dataset.synthesize_sequences", stop)
     result, text = run("demo", "--out", tmp_path / "demo", "--tracker", config)
     assert str(result.exception) == "far enough"
     assert "tracker fresh (untrained): just built" in text
 
 
 def test_default_tracker_is_never_an_untrained_one():
-    from rgbt_track.loading import own_weights, read_config
+    from rgbt_track.tracking.loading import own_weights, read_config
 
     config = read_config(default_tracker())
     trained = own_weights(config, default_tracker()) is not None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rgbt_track.evaluation import read_boxes, score_results
-from rgbt_track.evaluation.resultfiles import frame_rate, result_paths, tracker_folders
+from rgbt_track.evaluation.result_files import frame_rate, result_paths, tracker_folders
 
 BOXES = np.array([[1.5, 2, 30, 40], [2.5, 3, 31, 41]])
 TRUTH = {"a": np.full((3, 4), 10.0)}

@@ -19,9 +19,9 @@ import typer
 from typer.testing import CliRunner
 
 from rgbt_track.commands import evaluate, failures, robustness, score
-from rgbt_track.evaluation.published import VOT_RGBT2020, published_vot_rgbt2020
+from rgbt_track.evaluation.report.tables import Table, to_csv, to_markdown
 from rgbt_track.evaluation.scoring import score_results
-from rgbt_track.evaluation.tables import Table, to_csv, to_markdown
+from rgbt_track.vot.published import VOT_RGBT2020, published_vot_rgbt2020
 
 NAMES = {"left<b>": 6, "leftgirl'swhitebag": 5, "tree": 4}
 ATTRIBUTES = {"left<b>": ["fast", "small", "smoke"], "tree": ["small"]}
@@ -370,7 +370,7 @@ def test_plots_without_matplotlib_name_the_remedy(root, results, tmp_path, monke
 
 def test_scoring_imports_neither_torch_nor_matplotlib():
     code = (
-        "import sys, rgbt_track.evaluation, rgbt_track.evaluation.report, "
+        "import sys, rgbt_track.evaluation, rgbt_track.evaluation.report.write, "
         "rgbt_track.evaluation.runner; "
         "print([name for name in ('torch', 'matplotlib', 'vot') if name in sys.modules])"
     )

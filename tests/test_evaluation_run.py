@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.evaluation import degrade, failures, robustness, trackers
-from rgbt_track.evaluation.degrade import DisturbedSequence, missing_spans
+from rgbt_track.evaluation import trackers
+from rgbt_track.evaluation.ground_truth import open_evaluation_set
+from rgbt_track.evaluation.report import failures
+from rgbt_track.evaluation.robustness import disturbances as degrade
+from rgbt_track.evaluation.robustness import protocol as robustness
+from rgbt_track.evaluation.robustness.disturbances import DisturbedSequence, missing_spans
 from rgbt_track.evaluation.runner import Job, TrackerSource, run_jobs, run_sequence
-from rgbt_track.evaluation.truth import open_evaluation_set
 
 SIZE = (48, 64)  # height, width
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rgbt_track.frames import as_rgb_uint8, check_box, is_blank, prepare_frames, stretch_to_uint8
+from rgbt_track.io.frames import as_rgb_uint8, check_box, is_blank, prepare_frames, stretch_to_uint8
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8)

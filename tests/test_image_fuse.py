@@ -13,17 +13,17 @@ from conftest import Run
 
 from fusion_modules.image import min_max, to_uint8
 from fusion_modules.image.metrics import METRICS, fusion_metrics
-from rgbt_track.drawing import VideoFile
-from rgbt_track.imagefusion import networks
-from rgbt_track.imagefusion.fuser import Fuser, Picture, side_by_side
-from rgbt_track.imagefusion.networks import (
+from rgbt_track.image_fusion import networks
+from rgbt_track.image_fusion.fuser import Fuser, Picture, side_by_side
+from rgbt_track.image_fusion.metric_table import MetricTable
+from rgbt_track.image_fusion.networks import (
     build_image_network,
     load_image_network,
     save_image_weights,
 )
-from rgbt_track.imagefusion.table import MetricTable
-from rgbt_track.images import read_rgb, read_tir, write_image
-from rgbt_track.sources import open_source
+from rgbt_track.io.drawing import VideoFile
+from rgbt_track.io.images import read_rgb, read_tir, write_image
+from rgbt_track.io.sources import open_source
 
 HEIGHT, WIDTH = 48, 64
 
@@ -284,7 +284,7 @@ def test_weights_say_what_they_belong_to(root: Path, tmp_path: Path) -> None:
     network = load_image_network(root / "lwc_densefuse.safetensors")
     assert type(network).__name__ == "LWCDenseFuse" and not network.training
     official = build_image_network("lrrnet", {})
-    from fusion_modules.image.official import official_name
+    from fusion_modules.image.official_weights import official_name
 
     state = {official_name(key): value for key, value in official.state_dict().items()}
     torch.save(state, tmp_path / "authors.model")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules.image import LRRNet, fuse_tiled, min_max, parts_tiled, to_uint8
-from fusion_modules.image.official import is_official, official_name
+from fusion_modules.image.official_weights import is_official, official_name
 
 
 def pictures(height: int = 6, width: int = 5, batch: int = 1) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,10 @@ from fusion_modules.image import (
     LRRNet,
     LWCDenseFuse,
     fuse_tiled,
-    quick,
     quicken,
+)
+from fusion_modules.image import (
+    fast_lrrnet as quick,
 )
 from fusion_modules.image.lwc_densefuse import stage_weights
 from fusion_modules.lightweight import LightweightConv, channel_shuffle

@@ -11,19 +11,20 @@ import pytest
 import torch
 import yaml
 
-from rgbt_track.config import from_mapping, load_config, to_mapping
-from rgbt_track.imagefusion.ablation import judge, train_variant, variants
-from rgbt_track.imagefusion.config import (
+from rgbt_track.config.image_fusion import (
     ImageExperiment,
     ImageTrainingConfig,
     PairSourceConfig,
     load_image_experiment,
 )
-from rgbt_track.imagefusion.networks import build_image_network, load_image_network
-from rgbt_track.images import write_image
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.tracker import load_config
+from rgbt_track.image_fusion.networks import build_image_network, load_image_network
+from rgbt_track.image_fusion.training.ablation import judge, train_variant, variants
+from rgbt_track.image_fusion.training.data import PairPictures, find_pairs, stretched
+from rgbt_track.image_fusion.training.vgg_features import STAND_IN, vgg_blocks
+from rgbt_track.io.images import write_image
 from rgbt_track.resources import folder, is_image_fusion, names
-from rgbt_track.training.image_data import PairPictures, find_pairs, stretched
-from rgbt_track.training.image_features import STAND_IN, vgg_blocks
 
 pytest.importorskip("lightning")
 
@@ -240,7 +241,7 @@ def test_missing_download_names_the_remedies(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(config: ImageExperiment, out: Path, resume: bool = False) -> Path:
-    from rgbt_track.training.image_run import train_image_fusion
+    from rgbt_track.image_fusion.training.run import train_image_fusion
 
     return train_image_fusion(
         config, out, resume=resume, devices=1, accelerator="cpu", progress=False
@@ -248,7 +249,7 @@ def run(config: ImageExperiment, out: Path, resume: bool = False) -> Path:
 
 
 def curves(out: Path) -> dict[str, list[tuple[int, float]]]:
-    from rgbt_track.training.log import read_metrics
+    from rgbt_track.training.metrics_file import read_metrics
 
     return read_metrics(out / "metrics.csv")
 
@@ -300,7 +301,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, pairs: Path) 
 
 def _interrupted(config: ImageExperiment, out: Path) -> None:
     """Stop in the second epoch, after its checkpoint of step 6 of 8."""
-    from rgbt_track.training import image_module
+    from rgbt_track.image_fusion.training import module as image_module
 
     original = image_module.ImageFusionModule.training_step
 

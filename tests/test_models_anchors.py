@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rgbt_track.config import AnchorConfig
+from rgbt_track.config.tracker import AnchorConfig
 from rgbt_track.models.anchors import anchor_boxes, anchor_count
 
 CONFIGS = [

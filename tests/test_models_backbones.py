@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
-from rgbt_track.models.filters import FilterBank
-from rgbt_track.models.lite import LiteBackbone
+from rgbt_track.models.backbones.filters import FilterBank
+from rgbt_track.models.backbones.lite import LiteBackbone
+from rgbt_track.models.backbones.resnet import ResNet50
 from rgbt_track.models.network import grid_cells
-from rgbt_track.models.resnet import ResNet50
 
 
 def randomised(network: nn.Module, seed: int) -> nn.Module:

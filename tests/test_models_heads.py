@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from rgbt_track.models.heads.rpn import MultiRPN, depthwise_correlation
 from rgbt_track.models.neck import Neck, center_crop
-from rgbt_track.models.rpn import MultiRPN, depthwise_correlation
 
 
 def slow_correlation(search: Tensor, kernel: Tensor) -> Tensor:

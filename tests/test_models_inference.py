@@ -8,8 +8,8 @@ from torch import nn
 
 from fusion_modules import Fusion, FusionPyramid, create_fusion
 from fusion_modules.llrr_light import LLRRLightFusion
-from rgbt_track.build import build_network
-from rgbt_track.config import load_config
+from rgbt_track.config.tracker import load_config
+from rgbt_track.models.build import build_network
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.resources import names
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rgbt_track.models.input import PixelInput
+from rgbt_track.models.normalization import PixelInput
 
 RGB = torch.tensor([255.0, 128.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 4, 5)
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rgbt_track.build import build_network
-from rgbt_track.config import AnchorConfig, ModelConfig, load_config
-from rgbt_track.models.matching import MatchingHead
-from rgbt_track.tracker import Tracker
+from rgbt_track.config.tracker import AnchorConfig, ModelConfig, load_config
+from rgbt_track.models.build import build_network
+from rgbt_track.models.heads.matching import MatchingHead
+from rgbt_track.tracking.tracker import Tracker
 
 
 def slow_correlation(template: Tensor, search: Tensor, share: float, flattest: float) -> Tensor:

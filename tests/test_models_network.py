@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rgbt_track.build import build_network
-from rgbt_track.config import ModelConfig
+from rgbt_track.config.tracker import ModelConfig
+from rgbt_track.models.build import build_network
 from rgbt_track.models.network import RGBTNetwork, grid_cells
 
 BRANCHES = ("rgb", "tir", "fused")

@@ -56,7 +56,7 @@ def test_shipped_files_are_found_from_anywhere(
     [
         ("rgbt_track", ["torch", "cv2", "lightning", "matplotlib", "vot", "trax"]),
         ("rgbt_track.cli", ["torch", "cv2", "lightning", "matplotlib", "vot", "trax"]),
-        ("rgbt_track.loading", ["lightning", "matplotlib", "vot", "lmdb", "trax"]),
+        ("rgbt_track.tracking.loading", ["lightning", "matplotlib", "vot", "lmdb", "trax"]),
         ("rgbt_track.vot.process", ["lightning", "matplotlib", "vot", "lmdb"]),
     ],
 )

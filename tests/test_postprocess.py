@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rgbt_track.postprocess import choose, cosine_window
+from rgbt_track.tracking.selection import choose, cosine_window
 
 
 def loop_choose(probability, loc, anchors, window, size, penalty_k, influence):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rgbt_track.config import Config, ModelConfig, TrackingConfig
-from rgbt_track.models.response import Response
-from rgbt_track.tracker import Tracker
+from rgbt_track.config.tracker import Config, ModelConfig, TrackingConfig
+from rgbt_track.models.interface import Response
+from rgbt_track.tracking.tracker import Tracker
 
 RATIOS, STRIDE, SCALE, SIZE = [0.33, 0.5, 1, 2, 3], 8, 8, 25
 PENALTY_K, WINDOW, LR = 0.05, 0.42, 0.38

@@ -13,8 +13,8 @@ import yaml
 from torch import nn
 
 from fusion_modules import FUSIONS
-from rgbt_track.build import build_network
-from rgbt_track.config import load_config
+from rgbt_track.config.tracker import load_config
+from rgbt_track.models.build import build_network
 from rgbt_track.resources import names
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.drawing import Sheet, VideoFile, draw_pair
-from rgbt_track.images import read_rgb, read_tir, write_image
-from rgbt_track.sources import PairedFrames, open_source
+from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
+from rgbt_track.io.images import read_rgb, read_tir, write_image
+from rgbt_track.io.sources import PairedFrames, open_source
 
 
 def write_frames(folder: Path, count: int, name: str = "{}.png") -> Path:

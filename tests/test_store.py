@@ -12,16 +12,15 @@ import pytest
 from training_material import write_set
 
 from rgbt_track.boxes import xywh_to_cxcywh
+from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.crops import context_side
 from rgbt_track.data import Sequence, open_dataset
-from rgbt_track.data.invent import invent_boxes
-from rgbt_track.data.lmdb_encode import CHUNK
-from rgbt_track.data.lmdb_store import LmdbStore
-from rgbt_track.data.lmdb_write import pack_lmdb
-from rgbt_track.data.loose import LooseStore
-from rgbt_track.data.tracks import StoredCrop, cut_crop, store_region
-from rgbt_track.images import write_image
-from rgbt_track.training.config import StoreConfig
+from rgbt_track.io.images import write_image
+from rgbt_track.pairs.crop_store import LooseStore, StoredCrop, cut_crop, store_region
+from rgbt_track.pairs.lmdb_encode import CHUNK
+from rgbt_track.pairs.lmdb_pack import pack_lmdb
+from rgbt_track.pairs.lmdb_store import LmdbStore
+from rgbt_track.pairs.pseudo_boxes import invent_boxes
 
 GEOMETRY = StoreConfig(size=120, factor=4.0)
 
@@ -185,9 +184,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from rgbt_track.data import open_dataset
-from rgbt_track.data.lmdb_write import pack_lmdb
-from rgbt_track.images import write_image
-from rgbt_track.training.config import StoreConfig
+from rgbt_track.config.pairs import StoreConfig
+from rgbt_track.io.images import write_image
+from rgbt_track.pairs.lmdb_pack import pack_lmdb
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:
     pack_lmdb(open_dataset("plain", sys.argv[1]), sys.argv[2], StoreConfig(size=120))

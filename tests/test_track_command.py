@@ -12,10 +12,10 @@ from conftest import Run
 from stub_network import disc_frame
 
 from rgbt_track.boxes import iou_xywh
-from rgbt_track.boxfiles import read_box_rows
-from rgbt_track.drawing import VideoFile
-from rgbt_track.images import read_rgb, write_image
-from rgbt_track.sources import open_source
+from rgbt_track.io.box_files import read_box_rows
+from rgbt_track.io.drawing import VideoFile
+from rgbt_track.io.images import read_rgb, write_image
+from rgbt_track.io.sources import open_source
 
 BOX = "80,100,40,40"
 
@@ -133,7 +133,7 @@ def test_codecs_add_nothing_to_the_one_line(tmp_path: Path) -> None:
 def test_a_source_without_frames_is_a_fault(
     run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rgbt_track.sources import FolderSource
+    from rgbt_track.io.sources import FolderSource
 
     monkeypatch.setattr(FolderSource, "__iter__", lambda self: iter(()))
     code, _, stderr = track(run, pair, tmp_path / "boxes.txt", "--picture", tmp_path / "p.png")
@@ -156,7 +156,7 @@ def test_without_a_box_and_a_display_it_says_so(
 def test_ctrl_c_keeps_the_boxes(
     run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rgbt_track.sources import FolderSource
+    from rgbt_track.io.sources import FolderSource
 
     original = FolderSource.__iter__
 

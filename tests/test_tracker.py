@@ -11,7 +11,7 @@ import torch
 from stub_network import disc_frame, disc_tracker
 
 from rgbt_track.boxes import iou_xywh, xywh_to_cxcywh
-from rgbt_track.models.response import Response
+from rgbt_track.models.interface import Response
 
 RADIUS = 20.0
 

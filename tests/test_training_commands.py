@@ -8,8 +8,8 @@ from training_material import tiny_experiment, write_set
 from typer.testing import CliRunner
 
 from rgbt_track.cli import app
-from rgbt_track.config import to_mapping
-from rgbt_track.images import read_rgb
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.io.images import read_rgb
 
 pytest.importorskip("lightning")
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from training_material import tiny_experiment, write_set
 
-from rgbt_track.config import AnchorConfig
-from rgbt_track.data import pairs
-from rgbt_track.data.augment import Cut, View, cut_view, draw_dropout, flip, photometric, spoil
-from rgbt_track.data.pairs import Pair, PairDataset
-from rgbt_track.data.sampler import PairSampler, pair_generator
-from rgbt_track.data.sheet import pair_sheet
-from rgbt_track.data.targets import AnchorTargets
-from rgbt_track.data.tracks import MODALITIES, StoredCrop, Track
+from rgbt_track.config.pairs import AugmentConfig, SourceConfig, StoreConfig, TargetConfig
+from rgbt_track.config.tracker import AnchorConfig
+from rgbt_track.modalities import MODALITIES
 from rgbt_track.models.anchors import anchor_boxes
-from rgbt_track.training.config import AugmentConfig, SourceConfig, StoreConfig, TargetConfig
-from rgbt_track.training.pairing import pair_dataset
+from rgbt_track.pairs import dataset as pairs
+from rgbt_track.pairs.anchor_targets import AnchorTargets
+from rgbt_track.pairs.augment import Cut, View, cut_view, draw_dropout, flip, photometric, spoil
+from rgbt_track.pairs.crop_store import StoredCrop, Track
+from rgbt_track.pairs.dataset import Pair, PairDataset
+from rgbt_track.pairs.preview import pair_sheet
+from rgbt_track.pairs.sampler import PairSampler, pair_generator
+from rgbt_track.pairs.sources import pair_dataset
 
 BOX = np.array([20.0, 20, 30, 40])
 GEOMETRY = StoreConfig(size=200, factor=4.0)

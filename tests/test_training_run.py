@@ -15,15 +15,16 @@ import torch
 import yaml
 from training_material import tiny_experiment, write_set
 
-from rgbt_track.build import build_network, read_weights_config
-from rgbt_track.config import Config, to_mapping
-from rgbt_track.models.resnet import ResNet50
-from rgbt_track.training.config import SourceConfig
-from rgbt_track.training.log import read_metrics
-from rgbt_track.training.overrides import load_experiment
-from rgbt_track.training.sampling import PairBatches
-from rgbt_track.training.sources import chosen
-from rgbt_track.training.start import load_start
+from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.tracker import Config, load_experiment
+from rgbt_track.models.backbones.resnet import ResNet50
+from rgbt_track.models.build import build_network
+from rgbt_track.models.checkpoint import read_weights_config
+from rgbt_track.pairs.sampler import PairBatches
+from rgbt_track.pairs.sources import chosen
+from rgbt_track.training.init_weights import load_start
+from rgbt_track.training.metrics_file import read_metrics
 
 pytest.importorskip("lightning")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -144,7 +145,8 @@ def test_what_is_frozen_stays_so_over_a_resume(
 
 CHILD = """
 import sys, torch, yaml
-from rgbt_track.config import Config, from_mapping
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.tracker import Config
 from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.run import train
 def keep_parameters(module):  # what each process ends with, not only the one that writes
@@ -393,8 +395,8 @@ def learn_by_heart(config: Config, steps: int) -> dict[str, float]:
     """Train on the first eight pairs alone -> overlap per branch on them."""
     from torch.utils.data import default_collate
 
+    from rgbt_track.pairs.sources import pair_dataset
     from rgbt_track.training.module import TrackingModule
-    from rgbt_track.training.pairing import pair_dataset
 
     module, dataset = TrackingModule(config), pair_dataset(config)
     batch = default_collate([dataset[0, index] for index in range(8)])
@@ -517,7 +519,7 @@ def test_a_damaged_checkpoint_is_one_line(root: Path, tmp_path: Path) -> None:
 
 def test_import_stays_light() -> None:
     code = (
-        "import sys, rgbt_track.config, rgbt_track.tracker, rgbt_track.training.overrides\n"
+        "import sys, rgbt_track.config.tracker, rgbt_track.tracking.tracker\n"
         "heavy = {'lightning', 'matplotlib', 'lmdb', 'tensorboard'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

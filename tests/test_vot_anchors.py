@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rgbt_track.vot.anchors import challenge_anchors, run_frames
+from rgbt_track.vot.run_anchors import challenge_anchors, run_frames
 
 
 def anchors_of(length: int) -> dict[int, int]:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rgbt_track.images import write_image
+from rgbt_track.io.images import write_image
 from rgbt_track.vot.process import SessionFault, serve
 
 trax = pytest.importorskip("trax")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rgbt_track.commands.vot_evaluate import score_table
+from rgbt_track.commands.vot.evaluate import score_table
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.images import write_image
+from rgbt_track.io.images import write_image
 from rgbt_track.vot import toolkit
 from rgbt_track.vot.results import Score, expected_runs, experiments, read_scores
 from rgbt_track.vot.stacks import eao_interval

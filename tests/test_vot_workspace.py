@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.images import write_image
+from rgbt_track.io.images import write_image
 from rgbt_track.resources import folder
-from rgbt_track.vot.labels import ground_truth
+from rgbt_track.vot.ground_truth import ground_truth
 from rgbt_track.vot.registry import shipped_sections, tracker_section, write_registry
 from rgbt_track.vot.stacks import eao_interval, stock_stack
 from rgbt_track.vot.workspace import build_workspace, safe_names

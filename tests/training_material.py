@@ -8,8 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rgbt_track.config import Config, from_mapping
-from rgbt_track.images import write_image
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.tracker import Config
+from rgbt_track.io.images import write_image
 
 SIZE = 96
 

@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 from fusion_modules.image.base import ImageFusion, min_max, to_uint8
+from fusion_modules.image.fast_lrrnet import quicken
 from fusion_modules.image.lrcfuse import LRCFuse
 from fusion_modules.image.lrrnet import LRRNet
 from fusion_modules.image.lwc_densefuse import LWCDenseFuse
-from fusion_modules.image.quick import quicken
 from fusion_modules.image.tiles import fuse_tiled, parts_tiled
 
 IMAGE_NETWORKS: dict[str, type[ImageFusion]] = {

@@ -15,9 +15,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from fusion_modules.common_feature import CommonCode
-from fusion_modules.convolution import reflect_conv
 from fusion_modules.image.base import ImageFusion
 from fusion_modules.image.lrrnet import LRRNet
+from fusion_modules.layers import reflect_conv
 
 
 class LRCFuse(ImageFusion):

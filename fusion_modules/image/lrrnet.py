@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from fusion_modules.base import require_positive
 from fusion_modules.conv8 import plain_stack
-from fusion_modules.convolution import reflect_conv, smallest_side
 from fusion_modules.dense import dense_channels, dense_stack
 from fusion_modules.image.base import ImageFusion
-from fusion_modules.image.official import convert_official, read_official
+from fusion_modules.image.official_weights import convert_official, read_official
+from fusion_modules.layers import reflect_conv, smallest_side
 from fusion_modules.llrr import LLRRStack
 
 Extractor = Literal["llrr", "conv8", "dense"]

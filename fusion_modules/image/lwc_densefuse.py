@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules.base import require_positive
-from fusion_modules.convolution import reflect_conv, smallest_side
 from fusion_modules.image.base import ImageFusion
+from fusion_modules.layers import reflect_conv, smallest_side
 from fusion_modules.lightweight import LightweightConv, LightweightFusion
 
 

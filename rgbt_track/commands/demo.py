@@ -30,10 +30,10 @@ def demo(
     """
     from rich.progress import Progress
 
-    from rgbt_track.commands.vot_evaluate import run_toolkit, tracker_note
-    from rgbt_track.data.description import open_dataset
-    from rgbt_track.data.synthetic import synthesize_sequences
+    from rgbt_track.commands.vot.evaluate import run_toolkit, tracker_note
+    from rgbt_track.data.open import open_dataset
     from rgbt_track.resources import default_tracker
+    from rgbt_track.synthetic.dataset import synthesize_sequences
     from rgbt_track.vot.registry import tracker_section
     from rgbt_track.vot.toolkit import check_toolkit
     from rgbt_track.vot.workspace import build_workspace, check_path
@@ -73,7 +73,7 @@ def claim_folder(out: Path, settings: dict[str, int]) -> None:
     Raises ``ValueError`` for a folder with anything in it that no demo made.
     """
     from rgbt_track import __version__
-    from rgbt_track.boxfiles import write_text
+    from rgbt_track.io.files import write_text
 
     mark = json.dumps({**settings, "version": __version__}) + "\n"
     file = out / _MARK

@@ -40,12 +40,12 @@ def evaluate(
     Example: `rgbt-track evaluate plain --root footage/ --tracker lrrtrack_lite --workers 2`
     """
     from rgbt_track.evaluation.comparison import compare_folders
-    from rgbt_track.evaluation.failures import failure_pictures, worst_sequences
-    from rgbt_track.evaluation.plots import require_matplotlib
-    from rgbt_track.evaluation.report import write_report
+    from rgbt_track.evaluation.ground_truth import open_evaluation_set
+    from rgbt_track.evaluation.report.failures import failure_pictures, worst_sequences
+    from rgbt_track.evaluation.report.plots import require_matplotlib
+    from rgbt_track.evaluation.report.write import write_report
     from rgbt_track.evaluation.runner import Job, TrackerSource
     from rgbt_track.evaluation.trackers import short_name
-    from rgbt_track.evaluation.truth import open_evaluation_set
     from rgbt_track.resources import default_tracker
 
     if plots:

@@ -22,10 +22,10 @@ def failures(
 
     Example: `rgbt-track failures plain --root footage/ --results results/plain/lrrtrack_lite`
     """
-    from rgbt_track.evaluation.failures import failure_sheet, worst_sequences
-    from rgbt_track.evaluation.resultfiles import tracker_folders
-    from rgbt_track.evaluation.truth import open_evaluation_set
-    from rgbt_track.images import write_image
+    from rgbt_track.evaluation.ground_truth import open_evaluation_set
+    from rgbt_track.evaluation.report.failures import failure_sheet, worst_sequences
+    from rgbt_track.evaluation.result_files import tracker_folders
+    from rgbt_track.io.images import write_image
 
     data = open_evaluation_set(dataset, root, "generic", split)
     found = tracker_folders(results, data.sequences)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from rgbt_track.frames import Frame
-    from rgbt_track.imagefusion.fuser import FusedFrame, Fuser
-    from rgbt_track.imagefusion.inputs import NamedPairs
-    from rgbt_track.imagefusion.outputs import PictureOutput
-    from rgbt_track.imagefusion.table import MetricTable
+    from rgbt_track.image_fusion.fuser import FusedFrame, Fuser
+    from rgbt_track.image_fusion.inputs import NamedPairs
+    from rgbt_track.image_fusion.metric_table import MetricTable
+    from rgbt_track.image_fusion.outputs import PictureOutput
+    from rgbt_track.io.frames import Frame
 
     Named = tuple[str, Frame, Frame]
 
@@ -43,7 +43,7 @@ def fuse(
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
     """
-    from rgbt_track.imagefusion.inputs import NamedPairs
+    from rgbt_track.image_fusion.inputs import NamedPairs
 
     if out is None and not (metrics or fused):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
@@ -64,9 +64,9 @@ def fuse(
 
 
 def _fuser(weights: Path | None, device: str, tile: int | None, color: bool, parts: bool) -> Fuser:
-    from rgbt_track.imagefusion.fuser import Fuser
-    from rgbt_track.imagefusion.networks import default_weights, load_image_network
-    from rgbt_track.loading import check_device
+    from rgbt_track.image_fusion.fuser import Fuser
+    from rgbt_track.image_fusion.networks import default_weights, load_image_network
+    from rgbt_track.tracking.loading import check_device
 
     network = load_image_network(weights or default_weights())
     if parts and not network.part_names:
@@ -87,8 +87,8 @@ def _run(
 ) -> None:
     from contextlib import ExitStack
 
-    from rgbt_track.imagefusion.outputs import PictureOutput
-    from rgbt_track.imagefusion.table import MetricTable
+    from rgbt_track.image_fusion.metric_table import MetricTable
+    from rgbt_track.image_fusion.outputs import PictureOutput
 
     table, count = MetricTable(), 0
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ def _run(
 
 
 def _write(output: PictureOutput, name: str, frame: FusedFrame, beside: bool) -> None:
-    from rgbt_track.imagefusion.fuser import side_by_side
+    from rgbt_track.image_fusion.fuser import side_by_side
 
     output.add(name, side_by_side(frame) if beside else frame.picture)
 
@@ -127,7 +127,7 @@ def _metrics(frame: FusedFrame) -> dict[str, float]:
 
 
 def _score(pairs: NamedPairs, fused: Path) -> MetricTable:
-    from rgbt_track.imagefusion.others import score_fused
+    from rgbt_track.image_fusion.scoring import score_fused
 
     return score_fused(pairs, fused, _progress(pairs))
 

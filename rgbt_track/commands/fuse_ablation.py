@@ -27,12 +27,12 @@ def fuse_ablation(
 
     Example: `rgbt-track fuse-ablation RoadScene/ --test TNO/ training.epochs=1`
     """
-    from rgbt_track.extras import require
+    from rgbt_track.resources import require
 
     require("train", "lightning", "tensorboard", "matplotlib")
     from rgbt_track.commands.train import quieten_lightning
-    from rgbt_track.imagefusion.ablation import judge, train_variant, variants
-    from rgbt_track.imagefusion.table import MetricTable
+    from rgbt_track.image_fusion.metric_table import MetricTable
+    from rgbt_track.image_fusion.training.ablation import judge, train_variant, variants
 
     quieten_lightning()
     chosen = variants(experiments, only or [])

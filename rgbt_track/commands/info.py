@@ -59,10 +59,10 @@ def _version(package: str) -> str:
 def _print_tracker(name: str) -> None:
     import yaml
 
-    from rgbt_track.build import build_network
-    from rgbt_track.config import to_mapping
-    from rgbt_track.loading import own_weights, read_config
+    from rgbt_track.config.parsing import to_mapping
+    from rgbt_track.models.build import build_network
     from rgbt_track.resources import WEIGHTS
+    from rgbt_track.tracking.loading import own_weights, read_config
 
     config = read_config(name)
     network = build_network(config.model, seed=0)

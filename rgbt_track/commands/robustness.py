@@ -41,13 +41,13 @@ def robustness(
     """
     from rich.console import Console
 
-    from rgbt_track.evaluation import robustness as protocol
-    from rgbt_track.evaluation.degrade import DISTURBANCES
-    from rgbt_track.evaluation.plots import require_matplotlib
+    from rgbt_track.evaluation.ground_truth import open_evaluation_set
+    from rgbt_track.evaluation.report.plots import require_matplotlib
+    from rgbt_track.evaluation.report.tables import to_rich
+    from rgbt_track.evaluation.robustness import protocol
+    from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
     from rgbt_track.evaluation.runner import TrackerSource
-    from rgbt_track.evaluation.tables import to_rich
     from rgbt_track.evaluation.trackers import short_name
-    from rgbt_track.evaluation.truth import open_evaluation_set
     from rgbt_track.resources import default_tracker
 
     if plots:

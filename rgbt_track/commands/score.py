@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from rgbt_track.evaluation.comparison import Entry
-    from rgbt_track.evaluation.truth import EvaluationSet
+    from rgbt_track.evaluation.ground_truth import EvaluationSet
 
 SPLIT_HELP = "Part of the data set, or all; default test, if there is one."
 RULES_HELP = "official (reproduces published tables), pysot, pytracking or generic."
@@ -41,8 +41,8 @@ def score(
     from rich.progress import Progress
 
     from rgbt_track.evaluation.comparison import compare_folders
-    from rgbt_track.evaluation.report import write_report
-    from rgbt_track.evaluation.truth import open_evaluation_set
+    from rgbt_track.evaluation.ground_truth import open_evaluation_set
+    from rgbt_track.evaluation.report.write import write_report
 
     if format not in ("table", "markdown", "csv", "json"):
         raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
@@ -62,7 +62,7 @@ def score(
 
 def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Path]:
     """Tracker -> folder, over all given folders; ``ValueError`` for two trackers of one name."""
-    from rgbt_track.evaluation.resultfiles import tracker_folders
+    from rgbt_track.evaluation.result_files import tracker_folders
 
     folders: dict[str, Path] = {}
     for given in results:
@@ -77,7 +77,7 @@ def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "t
     """Print the overall table; what had to be done to the results goes to the error stream."""
     from rich.console import Console
 
-    from rgbt_track.evaluation import tables
+    from rgbt_track.evaluation.report import tables
 
     entries = tables.ranked(data, entries)
     table = tables.overall_table(data, entries)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 if TYPE_CHECKING:
-    from rgbt_track.frames import Frame
-    from rgbt_track.sources import PairedFrames
-    from rgbt_track.tracker import Tracker
+    from rgbt_track.io.frames import Frame
+    from rgbt_track.io.sources import PairedFrames
+    from rgbt_track.tracking.tracker import Tracker
 
 _DEFAULT_FPS = 25.0
 
@@ -39,8 +39,8 @@ def track(
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
-    from rgbt_track.images import check_image_name
-    from rgbt_track.sources import PairedFrames, open_source
+    from rgbt_track.io.images import check_image_name
+    from rgbt_track.io.sources import PairedFrames, open_source
 
     frames = PairedFrames(
         open_source(rgb) if rgb is not None else None,
@@ -96,7 +96,7 @@ def _run(
 ) -> int:
     from rich.progress import track as progress
 
-    from rgbt_track.drawing import Sheet, VideoFile, draw_pair
+    from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
 
     state, sheet, count = None, Sheet(), 0
     with ExitStack() as open_files:
@@ -154,7 +154,7 @@ def draw_box(rgb: Frame, tir: Frame) -> list[float]:
     """Let the user draw the target on the first frame; ``ValueError`` where that cannot be."""
     import cv2
 
-    from rgbt_track.frames import prepare_frames
+    from rgbt_track.io.frames import prepare_frames
 
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

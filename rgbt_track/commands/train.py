@@ -22,9 +22,8 @@ def train(
 
     Example: `rgbt-track train lrrtrack_r50 training.root=~/data training.batch=16`
     """
-    from rgbt_track.extras import require
-    from rgbt_track.resources import find_yaml, is_image_fusion
-    from rgbt_track.training.overrides import load_experiment
+    from rgbt_track.config.tracker import load_experiment
+    from rgbt_track.resources import find_yaml, is_image_fusion, require
 
     count = _devices(devices)
     if is_image_fusion(find_yaml(experiment, "experiments")):
@@ -75,16 +74,16 @@ def _train_image_fusion(
     nodes: int,
     accelerator: str,
 ) -> None:
-    from rgbt_track.extras import require
-    from rgbt_track.imagefusion.config import load_image_experiment
+    from rgbt_track.config.image_fusion import load_image_experiment
+    from rgbt_track.resources import require
 
     config = load_image_experiment(experiment, settings)
     require("train", "lightning", "tensorboard", "matplotlib")
     quieten_lightning()
     from lightning.pytorch.utilities import rank_zero_only
 
-    from rgbt_track.training.image_features import STAND_IN
-    from rgbt_track.training.image_run import train_image_fusion
+    from rgbt_track.image_fusion.training.run import train_image_fusion
+    from rgbt_track.image_fusion.training.vgg_features import STAND_IN
 
     if config.training.features == STAND_IN:
         typer.echo(

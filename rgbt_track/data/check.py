@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 from rgbt_track.data.box_check import box_remarks
 from rgbt_track.data.description import DatasetDescription, load_description
-from rgbt_track.data.find import Item, find_items, split_items
+from rgbt_track.data.discovery import Item, find_items, split_items
 from rgbt_track.data.image_check import ImageFacts, look_at_image, numbering_gap
-from rgbt_track.data.layouts import read_item
+from rgbt_track.data.readers import read_item
 from rgbt_track.data.sequence import Sequence
 
 _THREADS = 4

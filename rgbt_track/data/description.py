@@ -1,4 +1,4 @@
-"""Data sets as data: a small YAML says how one is laid out, and ``open_dataset`` reads it.
+"""Data sets as data: a small YAML says how one is laid out, ``data/open.py`` reads it.
 
 Sets of this field differ in folders, suffixes, box formats, per-modality boxes and the marks of
 absent targets, and in nothing that needs code. Shipped descriptions are found by name; somebody's
@@ -7,15 +7,11 @@ own footage is read by the path of a YAML of the same few keys.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rgbt_track.config import from_mapping, read_yaml
-from rgbt_track.data.find import choose, find_items, split_items
-from rgbt_track.data.layouts import read_item
-from rgbt_track.data.sequence import Sequence
+from rgbt_track.config.parsing import from_mapping, read_yaml
 from rgbt_track.resources import find_yaml
 
 
@@ -108,27 +104,3 @@ def load_description(name: str | Path) -> DatasetDescription:
     except ValueError as error:
         message = str(error)
         raise ValueError(message if str(path) in message else f"{path}: {message}") from None
-
-
-def open_dataset(
-    name: str | Path,
-    root: str | Path,
-    split: str | None = None,
-    sequences: Collection[str] | None = None,
-) -> list[Sequence]:
-    """Find and read the sequences of a data set, in natural order of their names.
-
-    ``name`` is a shipped description or the path of one; ``root`` is where the user put the set.
-    ``split`` and ``sequences`` (names) choose a part. No image is read, except masks that have to
-    give the boxes. Raises ``FileNotFoundError`` or ``ValueError`` in one line for a missing root,
-    a tree of another shape, frames and labels that do not match, and unreadable labels.
-    """
-    description, root = load_description(name), Path(root)
-    items = find_items(description, root)
-    if split is not None:
-        items = split_items(description.split(split), root, items)
-    if description.layout != "stills":
-        items = choose(items, sequences, root)
-        sequences = None
-    found = [sequence for item in items for sequence in read_item(description, item)]
-    return choose(found, sequences, root)

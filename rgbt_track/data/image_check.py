@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rgbt_track.frames import is_blank
+from rgbt_track.io.frames import is_blank
 
 _TAIL_BYTES = 256
 

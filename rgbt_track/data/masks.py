@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes
-from rgbt_track.images import read_tir
+from rgbt_track.io.images import read_tir
 
 _THREADS = 4
 

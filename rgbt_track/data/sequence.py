@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, iou_xywh
 from rgbt_track.data.masks import foreground, mask_extent, read_mask
-from rgbt_track.images import read_rgb, read_tir
+from rgbt_track.io.images import read_rgb, read_tir
 
 Frame = tuple[NDArray[np.uint8] | None, NDArray[np.generic] | None]
 

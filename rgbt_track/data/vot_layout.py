@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, polygon_to_xywh
-from rgbt_track.boxfiles import parse_row, read_lines
-from rgbt_track.data.find import Item
+from rgbt_track.data.discovery import Item
 from rgbt_track.data.masks import mask_extent
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.io.box_files import parse_row
+from rgbt_track.io.files import read_lines
 
 if TYPE_CHECKING:
     from rgbt_track.data.description import DatasetDescription

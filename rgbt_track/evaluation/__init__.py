@@ -4,7 +4,7 @@
 rules are in ``rules``, their explanation in ``docs/evaluation.md``.
 """
 
-from rgbt_track.evaluation.resultfiles import read_boxes
+from rgbt_track.evaluation.result_files import read_boxes
 from rgbt_track.evaluation.scoring import score_results
 
 __all__ = ["read_boxes", "score_results"]

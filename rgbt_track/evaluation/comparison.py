@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rgbt_track.evaluation.resultfiles import frame_rate, read_boxes, result_paths
+from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.evaluation.result_files import frame_rate, read_boxes, result_paths
 from rgbt_track.evaluation.scoring import Scores, listed, score_tracker
-from rgbt_track.evaluation.truth import EvaluationSet
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rgbt_track.boxfiles import write_boxes, write_text
-from rgbt_track.evaluation.resultfiles import read_boxes
-from rgbt_track.evaluation.truth import own_pixels
+from rgbt_track.evaluation.ground_truth import own_pixels
+from rgbt_track.evaluation.result_files import read_boxes
+from rgbt_track.io.box_files import write_boxes
+from rgbt_track.io.files import write_text
 
 Advance = Callable[[int], None]
 _POLL_SECONDS = 0.2

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rgbt_track.evaluation.frames import FrameErrors, Truth, frame_errors, truths_xywh
+from rgbt_track.evaluation.frame_errors import FrameErrors, Truth, frame_errors, truths_xywh
 from rgbt_track.evaluation.metrics import (
     area_by_mean,
     area_by_trapezoids,

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgbt_track.boxfiles import write_text
+from rgbt_track.io.files import write_text
 
 if TYPE_CHECKING:
     from rgbt_track.evaluation.runner import AnyTracker
@@ -29,7 +29,7 @@ def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> 
     does, and ``ValueError`` for a dotted path that leads nowhere.
     """
     if not is_dotted(name):
-        from rgbt_track.loading import UntrainedWarning, load_tracker
+        from rgbt_track.tracking.loading import UntrainedWarning, load_tracker
 
         with warnings.catch_warnings():  # said once, by untrained(), and not by every process
             warnings.simplefilter("ignore", UntrainedWarning)
@@ -63,8 +63,8 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
         raise FileNotFoundError(f"no such weights: {weights}")
     if is_dotted(name):
         return {"tracker": name}
-    from rgbt_track.config import to_mapping
-    from rgbt_track.loading import own_weights, read_config
+    from rgbt_track.config.parsing import to_mapping
+    from rgbt_track.tracking.loading import own_weights, read_config
 
     config = read_config(name)
     file = Path(weights) if weights is not None else own_weights(config, name)

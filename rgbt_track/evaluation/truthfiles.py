@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxfiles import read_box_rows
+from rgbt_track.data.annotations import absent_rows, read_attributes, read_labels
 from rgbt_track.data.description import DatasetDescription
-from rgbt_track.data.find import Item, natural_key, split_items
-from rgbt_track.data.labels import absent_rows, read_attributes, read_labels
+from rgbt_track.data.discovery import Item, split_items
+from rgbt_track.io.box_files import read_box_rows
+from rgbt_track.io.images import natural_key
 
 _DEPTH = 4
 

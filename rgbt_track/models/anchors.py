@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.config import AnchorConfig
+from rgbt_track.config.tracker import AnchorConfig
 
 
 def anchor_sides(config: AnchorConfig) -> list[tuple[float, float]]:

@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fusion_modules import Fusion
-from rgbt_track.models.input import PixelInput
 from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.normalization import PixelInput
 
 _OWN_PACKAGES = ("rgbt_track", "fusion_modules")
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rgbt_track.models.response import Response
+from rgbt_track.models.interface import Response
 
 _LARGEST_LOG = 4.0  # an untrained head's exp would overflow; no box is 54 anchors wide
 

@@ -8,7 +8,7 @@ SiamRPN++ on each modality (the two share one RPN, as in DFAT) and LRRNet's fusi
 
 The template is cropped to its centre after the neck, as in pysot; so at the neck the fusion sees
 the cropped template, as DFAT's does, and at the backbone the whole one. Components arrive built
-(``rgbt_track.build``); nothing here holds state.
+(``rgbt_track.models.build``); nothing here holds state.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rgbt_track.modalities import BRANCHES, MODALITIES
+from rgbt_track.models.interface import Head, Kernels, Levels, Response
 from rgbt_track.models.neck import center_crop
-from rgbt_track.models.response import BRANCHES, MODALITIES, Head, Kernels, Levels, Response
 
 Crops = Mapping[str, Tensor]
 

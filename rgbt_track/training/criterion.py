@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules import FusionLoss
+from rgbt_track.config.training import LossConfig
+from rgbt_track.modalities import BRANCHES
 from rgbt_track.models.losses import LossSums, best_boxes, branch_sums, iou_cxcywh
 from rgbt_track.models.network import NetworkOutput
-from rgbt_track.models.response import BRANCHES
-from rgbt_track.training.config import LossConfig
 
 Share = Callable[[Tensor], Tensor]
 _NONE = 1e-6  # divides sums of no addends, which are 0

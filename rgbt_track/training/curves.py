@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbt_track.training.log import read_metrics
+from rgbt_track.training.metrics_file import read_metrics
 
 _COLUMNS = 4
 _SHARE = 0.02  # of a curve's points that its running mean covers

@@ -10,11 +10,10 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
 
-from rgbt_track.config import Config
+from rgbt_track.config.tracker import Config
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.training.pairing import pair_dataset
-from rgbt_track.training.sampling import PairBatches
-from rgbt_track.training.sources import check_held_out, open_sequences
+from rgbt_track.pairs.sampler import PairBatches
+from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
 
 
 class PairData(pl.LightningDataModule):

@@ -8,9 +8,11 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from rgbt_track.build import build_network
-from rgbt_track.config import Config, to_mapping
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.tracker import Config
 from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.build import build_network
+from rgbt_track.tracking.run import track_sequence
 from rgbt_track.training.criterion import Criterion, Share
 from rgbt_track.training.schedule import learning_rate
 from rgbt_track.training.stages import (
@@ -19,7 +21,6 @@ from rgbt_track.training.stages import (
     parameter_groups,
     stage_branches,
 )
-from rgbt_track.training.validation import track_sequence
 
 Batch = dict[str, Any]
 

@@ -20,15 +20,15 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from rgbt_track.build import load_weights, save_weights
-from rgbt_track.config import Config
+from rgbt_track.config.tracker import Config
+from rgbt_track.models.checkpoint import load_weights, save_weights
 from rgbt_track.training.callbacks import SaveLast
 from rgbt_track.training.curves import draw_curves
 from rgbt_track.training.datamodule import PairData
-from rgbt_track.training.log import MetricsFile, cut_metrics
+from rgbt_track.training.init_weights import load_start
+from rgbt_track.training.metrics_file import MetricsFile, cut_metrics
 from rgbt_track.training.module import TrackingModule
-from rgbt_track.training.record import LAST, check_folder, steps_done, write_record
-from rgbt_track.training.start import load_start
+from rgbt_track.training.run_folder import LAST, check_folder, steps_done, write_record
 
 METRICS, BEST = "metrics.csv", "best.safetensors"
 

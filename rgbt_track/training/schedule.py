@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rgbt_track.training.config import OptimizerConfig
+from rgbt_track.config.training import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, epoch: float, epochs: float) -> float:

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from rgbt_track.config.training import OptimizerConfig, TrainingConfig
 from rgbt_track.models.network import RGBTNetwork
-from rgbt_track.training.config import OptimizerConfig, TrainingConfig
 
 _LEARNING: dict[str, tuple[str, ...]] = {
     "branches": ("backbone", "neck", "rpn_head"),

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rgbt_track.tracker import Tracker, TrackState
+    from rgbt_track.tracking.tracker import Tracker, TrackState
 
 _CHATTER_KEPT = 20_000  # bytes
 
@@ -149,7 +149,7 @@ def _warm_up(tracker: Tracker) -> None:
 
 
 def _answer(tracker: Tracker, request: Any, state: TrackState | None) -> TrackState:
-    from rgbt_track.images import read_rgb, read_tir
+    from rgbt_track.io.images import read_rgb, read_tir
 
     rgb = read_rgb(request.image["color"].path())
     tir = read_tir(request.image["ir"].path())

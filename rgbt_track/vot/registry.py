@@ -15,7 +15,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rgbt_track.boxfiles import write_text
+from rgbt_track.io.files import write_text
 from rgbt_track.resources import folder, nearest
 
 Section = dict[str, str]
@@ -37,7 +37,7 @@ def tracker_section(
     A network without weights is called untrained in the label that reports show. Raises what
     ``load_tracker`` raises for an unknown name, and ``FileNotFoundError`` for missing weights.
     """
-    from rgbt_track.loading import own_weights, read_config
+    from rgbt_track.tracking.loading import own_weights, read_config
 
     config = read_config(tracker)
     if weights is not None and not Path(weights).is_file():

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rgbt_track.config import read_yaml
-from rgbt_track.vot.anchors import run_frames
+from rgbt_track.config.parsing import read_yaml
+from rgbt_track.vot.run_anchors import run_frames
 
 
 @dataclass(frozen=True)

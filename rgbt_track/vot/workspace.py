@@ -4,7 +4,7 @@ The toolkit's own ``vot initialize`` writes the same files but no anchors, and f
 stacks it wants to download their data. Everything here works without a network and without the
 toolkit installed. ``config.yaml`` is written last: a folder that has it is complete.
 
-A frame whose target is absent or unlabelled is written as ``nan`` (``labels`` says what that
+A frame whose target is absent or unlabelled is written as ``nan`` (``ground_truth`` says what that
 means), and no run starts on it. Where a set has boxes for both modalities, those of the visible
 image are used.
 """
@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxfiles import write_text
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.frames import prepare_frames
-from rgbt_track.vot.anchors import challenge_anchors
-from rgbt_track.vot.labels import ground_truth
-from rgbt_track.vot.placing import common_suffix, place_frames
+from rgbt_track.io.files import write_text
+from rgbt_track.io.frames import prepare_frames
+from rgbt_track.vot.frame_files import common_suffix, place_frames
+from rgbt_track.vot.ground_truth import ground_truth
 from rgbt_track.vot.registry import Section, shipped_sections, write_registry
+from rgbt_track.vot.run_anchors import challenge_anchors
 from rgbt_track.vot.stacks import (
     CHALLENGE_HIGH,
     CHALLENGE_LOW,

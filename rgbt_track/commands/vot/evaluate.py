@@ -1,0 +1,108 @@
+"""``rgbt-track vot evaluate``: the toolkit's evaluation, analysis and report in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from rgbt_track.vot.results import Score
+
+
+def vot_evaluate(
+    workspace: Path = typer.Argument(..., help="A folder made by `rgbt-track vot workspace`."),
+    tracker: list[str] = typer.Option([], help="A section of its trackers.ini; may be repeated."),
+    force: bool = typer.Option(False, help="Run again what is there already."),
+) -> None:
+    """Evaluate trackers in a workspace: run what is missing, analyse, report, print the measures.
+
+    The toolkit keeps results even when a tracker has changed since: use --force then.
+
+    Example: `rgbt-track vot evaluate my_workspace --tracker lrrtrack_lite`
+    """
+    from rgbt_track.resources import default_tracker
+    from rgbt_track.vot.stacks import EXPERIMENT
+
+    if not tracker:
+        tracker = [default_tracker()]
+        typer.echo(f"tracker {tracker[0]}: {tracker_note(tracker[0])}")
+    scores = run_toolkit(workspace, list(dict.fromkeys(tracker)), force=force)
+    # Over another interval, and with every frame shown, EAO is another number altogether.
+    challenge = [score for score in scores if score.experiment != EXPERIMENT]
+    if challenge:
+        print_beside_published(challenge)
+
+
+def tracker_note(tracker: str | Path) -> str:
+    """What a configuration says about itself, for instance that nothing in it is learned."""
+    from rgbt_track.tracking.loading import read_config
+
+    return read_config(tracker).note or "no note in its configuration"
+
+
+def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False) -> list[Score]:
+    """Evaluate, analyse and report with progress, then print the table and the report's path."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from rgbt_track.vot import toolkit
+    from rgbt_track.vot.registry import check_tracker, tracker_label
+
+    registry = toolkit.check_workspace(workspace) / "trackers.ini"
+    for tracker in trackers:
+        check_tracker(registry, tracker)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        for tracker in trackers:
+            with _step(progress, f"vot evaluate {tracker}") as update:
+                toolkit.evaluate(workspace, tracker, force=force, progress=update)
+        with _step(progress, "vot analysis (the first ever compiles for 20 s)"):
+            scores = toolkit.analyse(workspace, trackers)
+        with _step(progress, "vot report"):
+            file = toolkit.report(workspace, trackers)
+    # By label, which says when a network is untrained.
+    scores = [replace(score, tracker=tracker_label(registry, score.tracker)) for score in scores]
+    Console().print(score_table(scores))
+    typer.echo(f"report: {file}")
+    return scores
+
+
+def print_beside_published(scores: Sequence[Score]) -> None:
+    """Print the measures among those published on VOT2020-RGBT, best EAO first."""
+    from rich.console import Console
+
+    from rgbt_track.evaluation.report.tables import to_rich
+    from rgbt_track.vot.published import published_vot_rgbt2020
+
+    own = {
+        f"{score.tracker} ({score.experiment})": (score.eao, score.accuracy, score.robustness)
+        for score in scores
+    }
+    typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences.")
+    Console().print(to_rich(published_vot_rgbt2020(own)))
+
+
+def score_table(scores: Sequence[Score]) -> Table:
+    """The measures as a table for the terminal."""
+    from rich.table import Table
+
+    table = Table("tracker", "experiment", "EAO", "accuracy", "robustness")
+    for score in scores:
+        measures = (score.eao, score.accuracy, score.robustness)
+        table.add_row(score.tracker, score.experiment, *(f"{value:.4f}" for value in measures))
+    return table
+
+
+@contextmanager
+def _step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
+    task = progress.add_task(name, total=None)
+    yield lambda done, total: progress.update(task, completed=done, total=total)
+    progress.update(task, total=1, completed=1)

@@ -1,0 +1,1 @@
+"""Settings as frozen dataclasses, read from YAML; importing them needs no torch."""

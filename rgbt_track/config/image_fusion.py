@@ -1,0 +1,130 @@
+"""Settings of an image-fusion experiment: a YAML that begins with ``task: image_fusion``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fusion_modules.image.losses import ImageLossWeights
+from rgbt_track.config.overrides import read_values
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.resources import find_yaml
+
+
+@dataclass(frozen=True)
+class ImageNetworkConfig:
+    """A network of ``IMAGE_NETWORKS`` and the arguments of its constructor."""
+
+    name: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PairSourceConfig:
+    """Registered pairs: a data set's description (``pairs`` is any ``color/ ir/``) and its folder.
+
+    ``folder`` is relative to ``training.root``. Of video, every ``every``-th frame is taken.
+    """
+
+    dataset: str = "pairs"
+    folder: str = "."
+    split: str | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every is {self.every}; expected at least 1")
+
+
+@dataclass(frozen=True)
+class ImageOptimizerConfig:
+    """Adam with its L2 term, as the authors have it, or AdamW, where decay does not fight Adam.
+
+    The rate falls along a cosine to ``final_share`` of itself; 1 keeps it.
+    """
+
+    name: Literal["adam", "adamw"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    final_share: float = 1.0
+    clip: float = 0.0
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Progress of the training, in [0, 1]: reconstruction alone until one, fusion alone from the
+    other on, in between from one to the other. Equal to 0 both: no stages.
+    """
+
+    reconstruct_until: float = 0.0
+    full_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reconstruct_until <= self.full_at <= 1:
+            raise ValueError("stages need 0 <= reconstruct_until <= full_at <= 1")
+
+
+@dataclass(frozen=True)
+class ImageTrainingConfig:
+    """One training run.
+
+    Args:
+        root: the folder that relative paths of sources begin at.
+        sources: pairs to train on.
+        validation: pairs held out; their mean loss is logged after each epoch.
+        side: pixels of the square pictures that are trained on.
+        view: ``resize`` squeezes a whole picture into it (the paper); ``crop`` cuts a random
+            square of up to twice the side, maybe mirrored, out of pictures stretched by their own
+            range, and compares the output as it is: a crop's own range says nothing.
+        features: ``vgg16`` (torchvision's ImageNet weights), a file with them, or
+            ``random_vgg16``, an untrained stand-in for machines that cannot have them.
+        pairs_per_epoch: pairs drawn per epoch.
+        checkpoint_every: steps between two saves of ``last.ckpt``.
+    """
+
+    root: str = "."
+    sources: tuple[PairSourceConfig, ...] = ()
+    validation: tuple[PairSourceConfig, ...] = ()
+    side: int = 128
+    view: Literal["resize", "crop"] = "resize"
+    features: str = "vgg16"
+    seed: int = 1
+    epochs: int = 4
+    batch: int = 8
+    pairs_per_epoch: int = 20000
+    workers: int = 2
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    checkpoint_every: int = 200
+    loss: ImageLossWeights = field(default_factory=ImageLossWeights)
+    stages: StageConfig = StageConfig()
+    optimizer: ImageOptimizerConfig = ImageOptimizerConfig()
+
+    def __post_init__(self) -> None:
+        for name in ("side", "epochs", "batch", "pairs_per_epoch", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.side < 16:
+            raise ValueError(f"side is {self.side}; the fourth block of VGG-16 needs at least 16")
+
+
+@dataclass(frozen=True)
+class ImageExperiment:
+    """One image-fusion experiment."""
+
+    name: str
+    network: ImageNetworkConfig
+    task: Literal["image_fusion"] = "image_fusion"
+    training: ImageTrainingConfig = ImageTrainingConfig()
+    note: str = ""
+
+
+def load_image_experiment(name: str | Path, settings: Iterable[str] = ()) -> ImageExperiment:
+    """Read an image-fusion experiment, with ``key.key=value`` settings applied.
+
+    Raises ``FileNotFoundError`` for an unknown name or path and ``ValueError``, naming file and
+    key, for anything that is not a setting.
+    """
+    path = find_yaml(name, "experiments")
+    return from_mapping(ImageExperiment, read_values(path, settings), str(path))

@@ -1,0 +1,104 @@
+"""Settings as frozen dataclasses, read from YAML at the edge; nothing global, nothing mutable.
+
+An unknown key is refused by name with the nearest valid one: a misspelt setting that is silently
+ignored costs somebody a week.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from rgbt_track.resources import nearest
+
+T = TypeVar("T")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ``ValueError`` in one line if it holds anything else."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: not a YAML file: {reason}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    return values
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build a (nested) frozen dataclass from a mapping, refusing unknown keys and wrong types.
+
+    ``where`` begins every error, so that the user knows which file and section to open.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: expected 'key: value' lines, got {values!r}")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            hint = nearest(str(key), hints)
+            raise ValueError(f"{where}: unknown key {key!r}{hint}; valid: {', '.join(hints)}")
+    arguments = {
+        key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()
+    }
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """The inverse of ``from_mapping``: plain dicts and lists that YAML and JSON can hold."""
+    return _plain(dataclasses.asdict(config))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(typing.cast(type, hint), value, where)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise ValueError(f"{where} is {value!r}; valid: {', '.join(map(str, arguments))}")
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        listed = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+        fits = listed if listed and isinstance(value, (list, tuple)) else kinds
+        return _convert(fits[0], value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} is {value!r}; expected a list")
+        if arguments[-1] is not Ellipsis and len(value) != len(arguments):
+            raise ValueError(f"{where} is {value!r}; expected {len(arguments)} values")
+        return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where} is {value!r}; expected 'key: value' lines")
+        return dict(value)
+    return _scalar(hint, value, where)
+
+
+def _scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is Any:
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise ValueError(f"{where} is {value!r}; expected {kind.__name__}")

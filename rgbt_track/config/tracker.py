@@ -1,0 +1,149 @@
+"""Settings of a tracker experiment: its network, its tracking loop, and what training makes of it.
+
+``models/build.py`` turns ``ModelConfig`` into a network; ``Tracker`` takes ``TrackingConfig``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rgbt_track.config.overrides import read_values
+from rgbt_track.config.parsing import from_mapping, read_yaml
+from rgbt_track.config.training import TrainingConfig
+from rgbt_track.resources import find_yaml, is_image_fusion, names
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """Anchor shapes of the RPN: sides are ``stride * scale``, deformed by each ratio h / w."""
+
+    stride: int = 8
+    ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
+    scales: tuple[float, ...] = (8.0,)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors.
+
+    ``pixels`` is what the backbone expects of an image (see ``models/normalization.py``); the
+    channels of neck and head are one number, or one per level.
+    """
+
+    backbone: str = "resnet50"
+    backbone_args: dict[str, Any] = field(default_factory=dict)
+    pixels: Literal["bgr255", "imagenet", "unit"] = "bgr255"
+    neck_channels: int | tuple[int, ...] = 256
+    template_cells: int = 7
+    fusion: str = "llrr_light"
+    fusion_args: dict[str, Any] = field(default_factory=dict)
+    fuse_at: Literal["neck", "backbone"] = "neck"
+    branches: tuple[str, ...] = ("rgb", "tir", "fused")
+    head: Literal["rpn", "matching"] = "rpn"
+    head_channels: int | tuple[int, ...] = 256
+    anchors: AnchorConfig = AnchorConfig()
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """The tracking loop.
+
+    Args:
+        template_size, search_size: sides of the two crops in pixels.
+        wide_search_size: side of a second, wider search crop on the same scale, for frames whose
+            score in the first is below ``wide_search_below``; what it finds is believed from the
+            score ``wide_search_score`` on. Finds targets that jump. 0: no second search.
+        context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
+        penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
+            of the cosine window in the score, and rate at which the size follows; DFAT's values.
+        decision: how the branches are joined, see ``tracking/decision.py``.
+        test_branches: on the first frame, and when a modality comes late, every branch has to find
+            the target in displaced crops, and ``adaptive`` trusts it by how well it did. Costs the
+            time of five frames; ``fixed`` has no use for it.
+        thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
+        template_update_every: frames between template updates, 0 for none; DFAT's is 15.
+        template_update_rate: share of the present appearance in an updated template, in [0, 1].
+        template_update_score: no update below this score, in [0, 1].
+        threads: processor threads for the network; 0: as many as torch is set to. A small network
+            needs 1: more make it little faster alone and many times slower beside other programs.
+        smallest_side: least width and height of a box in image pixels.
+        pysot_exact: pysot's rounding of crop and box, half-pixel drift included, for comparisons.
+    """
+
+    template_size: int = 127
+    search_size: int = 255
+    wide_search_size: int = 0
+    wide_search_below: float = 0.5
+    wide_search_score: float = 0.8
+    context: float = 0.5
+    penalty_k: float = 0.10
+    window_influence: float = 0.41
+    size_lr: float = 0.32
+    decision: Literal["fixed", "adaptive"] = "adaptive"
+    test_branches: bool = False
+    thermal_mean_shift: bool = False
+    template_update_every: int = 0
+    template_update_rate: float = 0.1
+    template_update_score: float = 0.8
+    threads: int = 0
+    smallest_side: float = 2.0
+    pysot_exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.template_size < self.search_size:
+            raise ValueError(
+                f"template_size {self.template_size} and search_size {self.search_size} must be "
+                "at least 16, the search larger than the template"
+            )
+        if self.wide_search_size and self.wide_search_size <= self.search_size:
+            raise ValueError(
+                f"wide_search_size is {self.wide_search_size}; expected more than search_size "
+                f"{self.search_size}, or 0 for no second search"
+            )
+        shares = ("window_influence", "template_update_rate", "template_update_score")
+        for name in (*shares, "wide_search_below", "wide_search_score"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
+        counts = ("template_update_every", "threads")
+        for name in ("context", "penalty_k", "size_lr", "smallest_side", *counts):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment: a name, a network, a tracking loop, and what training makes of it."""
+
+    name: str
+    model: ModelConfig = field(default_factory=ModelConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    weights: str | None = None
+    note: str = ""
+
+
+def load_config(name: str | Path) -> Config:
+    """Read a shipped experiment by name, or any experiment YAML by path.
+
+    Raises ``FileNotFoundError`` for an unknown name or path and ``ValueError``, naming the file
+    and the key, for anything in it that is not a setting.
+    """
+    path = find_yaml(name, "experiments")
+    if is_image_fusion(path):
+        trackers = ", ".join(names("experiments"))
+        raise ValueError(f"{path}: fuses pictures and tracks nothing; trackers are {trackers}")
+    values = read_yaml(path)
+    return from_mapping(Config, {"name": path.stem, **values}, str(path))
+
+
+def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
+    """Read an experiment and apply ``key.key=value`` settings, whose values are YAML.
+
+    Raises ``ValueError`` for a setting of another form, and for a key or value that no experiment
+    has, naming it.
+    """
+    path = find_yaml(name, "experiments")
+    return from_mapping(Config, read_values(path, settings), str(path))

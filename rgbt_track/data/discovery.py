@@ -1,0 +1,148 @@
+"""Finding a data set's sequences on disk, in the order people expect, and choosing some of them.
+
+A folder is a sequence (or a group of stills) when it holds the folders that the description names.
+Searching for that, instead of prescribing the depth, lets a set lie as its archives unpack: with a
+folder around it, in parts, or with its splits apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from rgbt_track.io.files import read_lines
+from rgbt_track.io.images import natural_key
+from rgbt_track.resources import nearest
+
+if TYPE_CHECKING:
+    from rgbt_track.data.description import DatasetDescription, SplitDescription
+
+T = TypeVar("T", bound="Named")
+_DEPTH = 4
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """A folder that holds one sequence or one group of stills.
+
+    ``name`` is unique in the set, ``parts`` are the folders on the way to it from the root.
+    """
+
+    name: str
+    folder: Path
+    parts: tuple[str, ...]
+
+    def look_up(self, file: str) -> Path | None:
+        """A file in this folder or, failing that, in one above it up to the root."""
+        for folder in (self.folder, *list(self.folder.parents)[: len(self.parts)]):
+            if (folder / file).is_file():
+                return folder / file
+        return None
+
+
+def find_items(description: DatasetDescription, root: Path) -> list[Item]:
+    """All sequence folders (or groups of stills) under ``root``, in natural order.
+
+    A name that occurs twice is qualified by its parent folders. Raises ``FileNotFoundError`` when
+    the root is missing or holds nothing of the expected shape.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"no such folder: {root}; --root is where {description.name} lies")
+    folders = list(_search(root, _markers(description), _DEPTH))
+    if not folders:
+        raise FileNotFoundError(
+            f"{root}: nothing of {description.name} found; expected {_expected_tree(description)}"
+        )
+    counts = Counter(folder.name for folder in folders)
+    items = []
+    for folder in folders:
+        parts = folder.relative_to(root).parts
+        unique = counts[folder.name] == 1
+        name = (folder.name or folder.resolve().name) if unique else "-".join(parts)
+        items.append(Item(name, folder, parts))
+    return sorted(items, key=lambda item: natural_key(item.name))
+
+
+def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:
+    """Those items (or sequences) with the given names; ``ValueError`` for an unknown name."""
+    if names is None:
+        return items
+    known = [item.name for item in items]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{root}: no sequence {name!r}{nearest(name, known)}")
+    return [item for item in items if item.name in set(names)]
+
+
+def split_items(split: SplitDescription, root: Path, items: list[Item]) -> list[Item]:
+    """The items of a split, in the order of the release's list where there is one.
+
+    The list is looked for in the root and one folder below; without it, the folders that a
+    sequence lies in decide. Raises ``FileNotFoundError`` when neither tells, and when a listed
+    sequence is missing.
+    """
+    for pattern in split.lists:
+        for path in sorted([*root.glob(pattern), *root.glob(f"*/{pattern}")]):
+            return _listed(path, items)
+    chosen = [item for item in items if _lies_in(split.folders, item.parts)]
+    if not chosen:
+        raise FileNotFoundError(
+            f"{root}: cannot tell which sequences are split {split.name!r}: expected the release's "
+            f"list {' or '.join(split.lists) or '(none)'} or a folder "
+            f"{' or '.join(split.folders) or '(none)'} in it"
+        )
+    return chosen
+
+
+def _listed(path: Path, items: list[Item]) -> list[Item]:
+    by_name = {item.name: item for item in items}
+    names = [name for name in read_lines(path) if name]
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise FileNotFoundError(
+            f"{path}: {len(missing)} of {len(names)} listed sequences are missing, {missing[0]!r} "
+            "the first"
+        )
+    return [by_name[name] for name in names]
+
+
+def _lies_in(patterns: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    return any(fnmatch(part.lower(), pattern.lower()) for pattern in patterns for part in parts)
+
+
+def _markers(description: DatasetDescription) -> tuple[str, ...]:
+    if description.layout == "vot":
+        return ("sequence",)
+    return tuple(folder for folder in (description.rgb, description.tir) if folder)
+
+
+def _search(folder: Path, markers: tuple[str, ...], depth: int) -> Iterator[Path]:
+    # One of the folders is enough: a half-copied pair must be found to be reported.
+    if any((folder / marker).exists() for marker in markers):
+        yield folder
+    elif depth:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir()]
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield from _search(folder / name, markers, depth - 1)
+
+
+def _expected_tree(description: DatasetDescription) -> str:
+    if description.tree:
+        return " ".join(description.tree.split())
+    place = "" if description.layout == "stills" else "<sequence>/"
+    files = description.boxes[:1] if description.layout == "sequences" else ()
+    return " ".join(place + part for part in (*_markers(description), *files))

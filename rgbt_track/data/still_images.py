@@ -1,0 +1,161 @@
+"""Pairs of still images: every labelled object becomes a sequence of length one.
+
+Images of the two modalities, masks and label files belong together by their stem. Labels are masks
+(the largest object), a text file per image (rows ``x,y,w,h``, a class name before them is passed
+over), or one JSON ``{"image.jpg": [[x, y, w, h], ...]}``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.boxes import Boxes
+from rgbt_track.data.annotations import to_xywh
+from rgbt_track.data.discovery import Item
+from rgbt_track.data.masks import boxes_from_masks
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.io.box_files import parse_row
+from rgbt_track.io.files import read_lines
+from rgbt_track.io.images import list_images
+
+if TYPE_CHECKING:
+    from rgbt_track.data.description import DatasetDescription
+
+Stems = dict[str, Path]
+
+
+def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
+    """Read a group of stills, in natural order; an image without an object gives one NaN box.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` naming the first image without its counterpart,
+    without its label, or with an unreadable one.
+    """
+    rgb = _by_stem(item.folder, description.rgb)
+    tir = _by_stem(item.folder, description.tir)
+    masks = _masks(description, item.folder)
+    stems = list(rgb or tir or {})
+    for other in (rgb, tir):
+        if other is not None:
+            _same_stems(item.folder, stems, other)
+    labels = _labels(description, item.folder, stems, masks)
+    prefix = "".join(f"{part}-" for part in item.parts)
+    found = []
+    for stem in stems:
+        boxes = labels.get(stem, np.full((1, 4), np.nan))
+        for number, box in enumerate(boxes, start=1):
+            found.append(
+                Sequence(
+                    name=prefix + stem + (f"-{number}" if len(boxes) > 1 else ""),
+                    rgb=None if rgb is None else (rgb[stem],),
+                    tir=None if tir is None else (tir[stem],),
+                    boxes=box[None],
+                    absent=np.zeros(1, bool),
+                    masks=(masks[stem],) if stem in masks else None,
+                    mask_labels=description.mask_labels,
+                )
+            )
+    return found
+
+
+def read_object_rows(path: Path) -> NDArray[np.float64]:
+    """The rows of a label file, one per object, without class names: (N, 4), N may be 0."""
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        first, _, rest = line.partition(",")
+        numbers = rest if rest and not _is_number(first) else line
+        row = parse_row(numbers, f"{path}: row {number}")
+        if len(row) != 4:
+            raise ValueError(f"{path}: row {number} has {len(row)} numbers; expected 4")
+        rows.append(row)
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def _by_stem(folder: Path, name: str | None) -> Stems | None:
+    if name is None:
+        return None
+    files: Stems = {}
+    for path in list_images(folder / name):
+        if path.stem in files:
+            raise ValueError(f"{path}: a second image of this name beside {files[path.stem].name}")
+        files[path.stem] = path
+    return files
+
+
+def _masks(description: DatasetDescription, folder: Path) -> Stems:
+    if not description.masks:
+        return {}
+    needed = not description.boxes and description.labels == "required"
+    if not needed and not (folder / description.masks).is_dir():
+        return {}
+    return _by_stem(folder, description.masks) or {}
+
+
+def _same_stems(folder: Path, stems: list[str], other: Stems) -> None:
+    one_sided = sorted(set(stems) ^ set(other))
+    if one_sided:
+        raise ValueError(
+            f"{folder}: {len(one_sided)} images lack their counterpart in the other modality, "
+            f"{one_sided[0]!r} the first"
+        )
+
+
+def _labels(
+    description: DatasetDescription, folder: Path, stems: list[str], masks: Stems
+) -> dict[str, Boxes]:
+    for name in description.boxes:
+        if (folder / name).is_file():
+            return _complete(description, _json_labels(description, folder / name), stems, name)
+        if (folder / name).is_dir():
+            files = {path.stem: path for path in (folder / name).glob("*.txt")}
+            read = {
+                stem: to_xywh(read_object_rows(files[stem]), description)
+                for stem in stems
+                if stem in files
+            }
+            return _complete(description, read, stems, str(folder / name))
+    if not description.boxes and description.masks:
+        paths = [masks[stem] for stem in stems if stem in masks]
+        boxes = boxes_from_masks(paths)
+        read = {path.stem: box[None] for path, box in zip(paths, boxes, strict=True)}
+        return _complete(description, read, stems, str(folder / description.masks))
+    if description.boxes and description.labels == "required":
+        raise FileNotFoundError(f"{folder}: no labels; expected {' or '.join(description.boxes)}")
+    return {}
+
+
+def _complete(
+    description: DatasetDescription, labels: dict[str, Boxes], stems: list[str], where: str
+) -> dict[str, Boxes]:
+    missing = [stem for stem in stems if stem not in labels]
+    if missing and description.labels == "required":
+        raise FileNotFoundError(
+            f"{where}: no label for {len(missing)} of {len(stems)} images, {missing[0]!r} the first"
+        )
+    return {stem: boxes for stem, boxes in labels.items() if len(boxes)}
+
+
+def _json_labels(description: DatasetDescription, path: Path) -> dict[str, Boxes]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        boxes = {
+            Path(name).stem: np.array(rows, float).reshape(-1, 4) for name, rows in values.items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(f'{path}: expected {{"image.jpg": [[x, y, w, h], ...], ...}}') from None
+    for name, rows in boxes.items():
+        if not np.isfinite(rows).all():
+            raise ValueError(f"{path}: {name}: not a finite box")
+    return {name: to_xywh(rows, description) for name, rows in boxes.items()}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

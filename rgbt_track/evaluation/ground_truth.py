@@ -1,0 +1,137 @@
+"""A described data set, opened for evaluation: its sequences, its rules, its ground truth.
+
+``Sequence`` counts pixels from 0; ground-truth files, and so the result files that people
+exchange, count from the data set's own first pixel. Results are written and scored in the data
+set's own count, so that ours and other people's files mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.data.description import DatasetDescription, load_description
+from rgbt_track.data.discovery import find_items
+from rgbt_track.data.open import open_dataset
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.evaluation.frame_errors import Truth
+from rgbt_track.evaluation.rules import Rules, find_rules
+from rgbt_track.evaluation.truthfiles import Labels, open_labels
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """A data set as evaluation needs it; every mapping has the sequences' names as keys.
+
+    Attributes:
+        description, split, rules: what was opened, and how it is scored.
+        truths: ground truth as x, y, w, h in the data set's own pixel count.
+        lengths: frames of each sequence.
+        attributes: the names of each sequence's attributes.
+        sequences: the frames to run; empty where only the ground truth was read.
+    """
+
+    description: DatasetDescription
+    split: str | None
+    rules: Rules
+    truths: dict[str, Truth]
+    lengths: dict[str, int]
+    attributes: dict[str, tuple[str, ...]]
+    sequences: dict[str, Sequence]
+
+    @property
+    def name(self) -> str:
+        return self.description.name
+
+    @property
+    def whole(self) -> int:
+        """Sequences of a whole copy, by the description; those there are, where it says none."""
+        part = self.description.split(self.split) if self.split else self.description
+        return max(part.sequences or 0, len(self.truths))
+
+    @property
+    def first_pixel(self) -> int:
+        return self.description.first_pixel
+
+
+def open_evaluation_set(
+    name: str | Path,
+    root: str | Path,
+    rules: str = "official",
+    split: str | None = None,
+    sequences: Collection[str] | None = None,
+    *,
+    images: bool = True,
+) -> EvaluationSet:
+    """Open a data set for evaluation.
+
+    Args:
+        name, root, sequences: as for ``open_dataset``.
+        rules: the rule set by name.
+        split: a part by name, or "all"; without it the test split, where there is one.
+        images: whether frames are needed; if not, a copy of nothing but ground truth will do.
+
+    Raises ``FileNotFoundError`` or ``ValueError`` in one line: see ``open_dataset``; for unknown
+    rules; for two sequences of one name.
+    """
+    description = load_description(name)
+    if split is None:
+        split = "test" if any(part.name == "test" for part in description.splits) else "all"
+    part = None if split == "all" else split
+    chosen = find_rules(description.name, rules)
+    opened: list[Sequence] | list[Labels]
+    if images or has_images(description, Path(root)):
+        opened = open_dataset(name, root, part, sequences)
+    else:
+        opened = open_labels(description, Path(root), part)
+    by_name = {item.name: item for item in opened}
+    if len(by_name) != len(opened):
+        raise ValueError(
+            f"{root}: several sequences have one name; results could not be told apart"
+        )
+    return EvaluationSet(
+        description=description,
+        split=part,
+        rules=replace(chosen, truth_format="xywh"),
+        truths={name: _truth(item, description, chosen) for name, item in by_name.items()},
+        lengths={name: len(item) for name, item in by_name.items()},
+        attributes={name: item.attributes for name, item in by_name.items()},
+        sequences={name: item for name, item in by_name.items() if isinstance(item, Sequence)},
+    )
+
+
+def has_images(description: DatasetDescription, root: Path) -> bool:
+    """Whether there is a folder of frames anywhere under ``root``."""
+    try:
+        return bool(find_items(description, root))
+    except FileNotFoundError:
+        return False
+
+
+def _truth(sequence: Sequence | Labels, description: DatasetDescription, rules: Rules) -> Truth:
+    visible = _released(sequence.boxes, sequence, description, rules)
+    if rules.truth == "single" or sequence.boxes_tir is None:
+        return visible
+    infrared = _released(sequence.boxes_tir, sequence, description, rules)
+    return {"visible": visible, "infrared": infrared}
+
+
+def _released(
+    boxes: NDArray[np.floating],
+    sequence: Sequence | Labels,
+    description: DatasetDescription,
+    rules: Rules,
+) -> NDArray[np.floating]:
+    boxes = own_pixels(boxes, description.first_pixel)
+    if rules.unlabelled == "left out":
+        boxes[sequence.absent] = np.nan
+    return boxes
+
+
+def own_pixels(boxes: NDArray[np.floating], first_pixel: int) -> NDArray[np.floating]:
+    """Boxes (N, 4) counted from pixel 0 -> counted from the data set's own first pixel."""
+    return boxes + np.array([first_pixel, first_pixel, 0, 0], float)

@@ -1,0 +1,176 @@
+"""Scores as tables: one set of rows, written for a terminal, Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rgbt_track import __version__
+from rgbt_track.evaluation.comparison import Entry
+from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, column names, and rows whose first cell is a name; ``None`` is an empty cell.
+
+    Values in [0, 1] are shares; ``fps`` columns are frames per second, ``frames`` whole numbers.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def ranked(data: EvaluationSet, entries: Sequence[Entry]) -> list[Entry]:
+    """The trackers, best first by the leading measure."""
+    measure = leading(data.rules.measures)
+    return sorted(entries, key=lambda entry: -entry.scores.overall[measure])
+
+
+def overall_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
+    """One row per tracker with the measures of the rules and its speed."""
+    measures = data.rules.measures
+    rows: list[tuple[Cell, ...]] = [
+        (entry.name, *(entry.scores.overall[name] for name in measures), entry.fps)
+        for entry in entries
+    ]
+    return Table(title_of(data, entries), ("tracker", *measures, "fps"), tuple(rows))
+
+
+def sequence_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
+    """One row per sequence: its frames, and the leading measure of every tracker."""
+    measure = leading(data.rules.measures)
+    names = list(entries[0].scores.sequences)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            data.lengths[name],
+            *(entry.scores.sequences[name][measure] for entry in entries),
+        )
+        for name in names
+    ]
+    columns = ("sequence", "frames", *(entry.name for entry in entries))
+    return Table(f"{measure} per sequence", columns, tuple(rows))
+
+
+def attribute_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table | None:
+    """One row per attribute: its sequences, and the leading measure; ``None`` without any."""
+    measure = leading(data.rules.measures)
+    sizes = entries[0].scores.attribute_sizes
+    if not sizes:
+        return None
+    rows: list[tuple[Cell, ...]] = [
+        (name, size, *(entry.scores.attributes[name][measure] for entry in entries))
+        for name, size in sizes.items()
+    ]
+    columns = ("attribute", "sequences", *(entry.name for entry in entries))
+    return Table(f"{measure} per attribute", columns, tuple(rows))
+
+
+def leading(measures: Sequence[str]) -> str:
+    """The measure by which trackers are ranked: the area under the success curve, or AO."""
+    return next(name for name in ("AO", "MSR", "SR") if name in measures)
+
+
+def title_of(data: EvaluationSet, entries: Sequence[Entry]) -> str:
+    """What was scored, on how much, by which rules."""
+    count, frames = len(entries[0].scores.sequences), entries[0].scores.frames
+    part = f" {data.split}" if data.split else ""
+    of_all = f" of {data.whole}" if count < data.whole else ""
+    sequences = f"{count}{of_all} sequence{'s' if max(count, data.whole) > 1 else ''}"
+    return f"{data.name}{part}, {data.rules.name} rules, {sequences}, {frames:,} scored frames"
+
+
+def cell_text(column: str, value: Cell) -> str:
+    """A cell as people read it: shares with four decimals, rates with one."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.1f}" if column == "fps" else f"{value:.4f}"
+    return str(value)
+
+
+def to_markdown(table: Table) -> str:
+    """The table as GitHub-flavoured Markdown, ending in a newline."""
+    lines = [f"**{table.title}**", "", _row(table.columns), _row(_rule(table.columns))]
+    for row in table.rows:
+        cells = zip(table.columns, row, strict=True)
+        lines.append(_row(cell_text(column, value).replace("|", "\\|") for column, value in cells))
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rule(columns: Sequence[str]) -> list[str]:
+    return ["---"] + ["---:"] * (len(columns) - 1)
+
+
+def to_csv(table: Table) -> str:
+    """The table as CSV with a header line, values in full precision."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in table.rows)
+    return text.getvalue()
+
+
+def to_rich(table: Table) -> RichTable:
+    """The table for ``rich.console.Console.print``, without its title."""
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    drawn = RichTable()
+    for index, column in enumerate(table.columns):
+        drawn.add_column(escape(column), justify="right" if index else "left")
+    for row in table.rows:
+        cells = zip(table.columns, row, strict=True)
+        drawn.add_row(*(escape(cell_text(column, value)) for column, value in cells))
+    return drawn
+
+
+def to_json(data: EvaluationSet, entries: Sequence[Entry]) -> str:
+    """Everything, for programs: rules, overall, curves, sequences, attributes, notes."""
+    rules = data.rules
+    document = {
+        "dataset": data.name,
+        "split": data.split,
+        "rules": rules.name,
+        "rgbt_track": __version__,
+        "thresholds": {
+            "overlap": list(rules.overlaps),
+            "distance": list(rules.distances),
+            "normalized_distance": NORMALIZED_DISTANCES.tolist(),
+        },
+        "trackers": {entry.name: _entry(entry) for entry in entries},
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    scores = entry.scores
+    return {
+        "overall": scores.overall,
+        "fps": entry.fps,
+        "frames": scores.frames,
+        "curves": {
+            "success": scores.curves.success.tolist(),
+            "precision": scores.curves.precision.tolist(),
+            "normalized_precision": scores.curves.normalized.tolist(),
+        },
+        "sequences": scores.sequences,
+        "attributes": scores.attributes,
+        "notes": list(scores.notes),
+    }

@@ -1,0 +1,1 @@
+"""Robustness to missing modalities, misregistration and noise."""

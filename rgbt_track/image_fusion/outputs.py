@@ -1,0 +1,64 @@
+"""Where fused frames go: a folder of pictures, one picture, or a video."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from rgbt_track.image_fusion.fuser import Picture, as_rgb
+from rgbt_track.io.drawing import VideoFile
+from rgbt_track.io.images import IMAGE_SUFFIXES, write_image
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
+_DEFAULT_FPS = 25.0
+
+
+class PictureOutput(AbstractContextManager["PictureOutput"]):
+    """Writes pictures by name to ``out``: a video's path, a picture's for a single pair, a folder.
+
+    Raises ``FileNotFoundError`` where the folder above does not exist, and ``ValueError`` for
+    several pictures into the file of one.
+    """
+
+    def __init__(self, out: Path, fps: float | None, is_single: bool):
+        self.out = out
+        suffix = out.suffix.lower()
+        self.is_video = suffix in VIDEO_SUFFIXES
+        self.is_file = self.is_video or (suffix in IMAGE_SUFFIXES and not out.is_dir())
+        if self.is_file and not self.is_video and not is_single:
+            raise ValueError(f"{out}: several pictures do not fit one file; give a folder or .mp4")
+        if not out.resolve().parent.is_dir():
+            raise FileNotFoundError(f"{out}: the folder above it does not exist")
+        self._stack = ExitStack()
+        self._video = VideoFile(out, fps or _DEFAULT_FPS) if self.is_video else None
+
+    def __enter__(self) -> PictureOutput:
+        if self._video is not None:
+            self._stack.enter_context(self._video)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, name: str, picture: Picture) -> None:
+        """Write one picture (H, W) or (H, W, 3) RGB, or append it to the video."""
+        if self._video is not None:
+            self._video.add(as_rgb(picture))
+        elif self.is_file:
+            write_image(self.out, picture)
+        else:
+            self.out.mkdir(exist_ok=True)
+            write_image(self.out / f"{name}.png", picture)
+
+    def add_parts(self, name: str, parts: dict[str, Picture]) -> None:
+        """Write pictures of parts into ``parts/`` beside (or in) the output."""
+        folder = (self.out.parent if self.is_file else self.out) / "parts"
+        folder.mkdir(exist_ok=True)  # the first picture has made the folder above
+        for part, picture in parts.items():
+            write_image(folder / f"{name}_{part}.png", picture)

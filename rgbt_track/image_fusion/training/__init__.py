@@ -1,0 +1,1 @@
+"""Training of image-fusion networks; importing this package imports no Lightning."""

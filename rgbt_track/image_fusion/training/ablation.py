@@ -1,0 +1,60 @@
+"""Variants of an image-fusion network: trained alike, judged alike (LRRNet's Tables 3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusion_modules.image.metrics import fusion_metrics
+from rgbt_track.config.image_fusion import PairSourceConfig, load_image_experiment
+from rgbt_track.image_fusion.fuser import Fuser
+from rgbt_track.image_fusion.metric_table import MetricTable
+from rgbt_track.image_fusion.networks import load_image_network
+from rgbt_track.io.images import read_rgb, read_tir
+from rgbt_track.resources import folder, nearest
+
+_SHIPPED = "lrrnet_ablations"
+
+
+def variants(experiments: Path | None, only: Sequence[str]) -> dict[str, Path]:
+    """Name -> YAML of a folder's experiments, or of the shipped ablations; ``only`` chooses.
+
+    Raises ``FileNotFoundError`` for a folder without any, ``ValueError`` for an unknown name.
+    """
+    place = experiments or folder("experiments") / _SHIPPED
+    found = {path.stem: path for path in sorted(place.glob("*.yaml"))}
+    if not found:
+        raise FileNotFoundError(f"{place}: no experiments (*.yaml) there")
+    for name in only:
+        if name not in found:
+            valid = ", ".join(found)
+            raise ValueError(f"no variant {name!r}{nearest(name, found)}; valid: {valid}")
+    return {name: path for name, path in found.items() if not only or name in only}
+
+
+def train_variant(
+    path: Path, pairs: Path, out: Path, settings: Sequence[str], accelerator: str = "auto"
+) -> Path:
+    """The weights of a variant trained on ``pairs``, trained or resumed only as far as needed."""
+    from rgbt_track.image_fusion.training.run import train_image_fusion
+    from rgbt_track.training.run_folder import LAST
+
+    weights = out / "weights.safetensors"
+    if weights.is_file():
+        return weights
+    given = [f"training.root={pairs}", "training.sources=[{dataset: pairs}]", *settings]
+    experiment = load_image_experiment(path, given)
+    resume = (out / "checkpoints" / LAST).is_file()
+    return train_image_fusion(experiment, out, resume=resume, devices=1, accelerator=accelerator)
+
+
+def judge(weights: Path, pairs: Path, limit: int = 0) -> dict[str, float]:
+    """Mean metrics of a network over a folder of pairs, or its first ``limit``."""
+    from rgbt_track.image_fusion.training.data import find_pairs
+
+    fuser = Fuser(load_image_network(weights), color=False)
+    table = MetricTable()
+    for rgb, tir in find_pairs((PairSourceConfig(),), str(pairs))[: limit or None]:
+        fused = fuser.fuse(read_rgb(rgb), read_tir(tir))
+        table.add(str(rgb), fusion_metrics(fused.grey, fused.visible, fused.infrared))
+    return table.mean()

@@ -1,0 +1,1 @@
+"""Files, images, frames and videos: what is read from and written to the outside."""

@@ -1,0 +1,125 @@
+"""Pictures of what the tracker does: both modalities side by side, the box and the score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rgbt_track.io.frames import Frame, prepare_frames
+from rgbt_track.io.images import write_image
+
+_BOX = (64, 255, 96)
+_TEXT = (255, 255, 255)
+_SHEET_FRAMES = 8
+_SHEET_COLUMNS = 2
+
+
+def draw_pair(
+    rgb: Frame,
+    tir: Frame,
+    box_xywh: ArrayLike,
+    caption: str = "",
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Both modalities side by side with the box on each, (H, 2 W, 3) RGB uint8.
+
+    A missing modality is drawn black. ``size`` (W, H) is that in whose pixels the box is, by
+    default the frame's own. Raises ``ValueError`` for frames that do not fit.
+    """
+    frames = prepare_frames(rgb, tir, size)
+    shape = next(iter(frames.values())).shape
+    panels = []
+    for name in ("rgb", "tir"):
+        panel = frames[name].copy() if name in frames else np.zeros(shape, np.uint8)
+        _draw_box(panel, box_xywh)
+        _write(panel, f"{name}  {caption}" if name == "rgb" else name)
+        panels.append(panel)
+    return np.hstack(panels)
+
+
+def _draw_box(image: NDArray[np.uint8], box_xywh: ArrayLike) -> None:
+    x, y, w, h = np.asarray(box_xywh, float)
+    corner, opposite = (round(x), round(y)), (round(x + w), round(y + h))
+    cv2.rectangle(image, corner, opposite, _BOX, max(round(image.shape[1] / 320), 1), cv2.LINE_AA)
+
+
+def _write(image: NDArray[np.uint8], text: str) -> None:
+    scale = max(image.shape[1] / 640, 0.4)
+    place = (round(8 * scale), round(20 * scale))
+    for color, thickness in (((0, 0, 0), 3), (_TEXT, 1)):
+        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
+                    max(round(thickness * scale), 1), cv2.LINE_AA)  # fmt: skip
+
+
+class VideoFile:
+    """An MP4 written frame by frame as ``NAME.part.mp4`` and moved to its name when complete.
+
+    After an error the ``.part`` file stays, with every frame up to the error.
+    """
+
+    def __init__(self, path: str | Path, fps: float):
+        self.path = Path(path)
+        self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        self._fps = fps
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> VideoFile:
+        return self
+
+    def add(self, rgb: NDArray[np.uint8]) -> None:
+        """Append a frame, (H, W, 3) RGB uint8, all of one size."""
+        if self._writer is None:
+            height, width = rgb.shape[:2]
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            writer = cv2.VideoWriter(str(self._part), code, self._fps, (width, height))
+            if not writer.isOpened():
+                raise ValueError(f"{self.path}: cannot write a video there; use a .mp4 path")
+            self._writer = writer
+        self._writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+        if self._writer is not None and error is None:
+            self._part.replace(self.path)
+
+
+class Sheet:
+    """At most eight pictures, evenly spread over a run of unknown length, on one PNG."""
+
+    def __init__(self) -> None:
+        self._pictures: list[NDArray[np.uint8]] = []
+        self._every = 1
+        self._count = 0
+
+    def wants_next(self) -> bool:
+        """Whether the next frame belongs on the sheet as it stands; call once per frame."""
+        self._count += 1
+        return (self._count - 1) % self._every == 0
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """Add a picture; when the sheet is full, every other one makes room."""
+        self._pictures.append(picture)
+        if len(self._pictures) > _SHEET_FRAMES:
+            self._pictures = self._pictures[::2]
+            self._every *= 2
+
+    def write(self, path: str | Path) -> None:
+        """Write the sheet as one picture; the suffix names the format."""
+        pictures = list(self._pictures)
+        while len(pictures) % _SHEET_COLUMNS:
+            pictures.append(np.zeros_like(pictures[0]))
+        rows = [
+            np.hstack(pictures[index : index + _SHEET_COLUMNS])
+            for index in range(0, len(pictures), _SHEET_COLUMNS)
+        ]
+        write_image(path, np.vstack(rows))

@@ -1,0 +1,91 @@
+"""Reading and writing image files: visible ones as RGB, thermal ones as they are stored."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_DIGITS = re.compile(r"(\d+)")
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+
+def read_rgb(path: str | Path) -> NDArray[np.uint8]:
+    """Read a visible image as (H, W, 3) uint8 in RGB order.
+
+    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_tir(path: str | Path) -> NDArray[np.generic]:
+    """Read a thermal image as it is stored: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+
+    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    """
+    image = _decode(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim == 2:
+        return image
+    code = cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return cv2.cvtColor(image, code)
+
+
+def _decode(path: str | Path, flags: int) -> NDArray[np.generic]:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such image: {path}")
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, flags) if data.size else None
+    if image is None:
+        raise ValueError(f"{path}: not a readable image ({data.size} bytes)")
+    return image
+
+
+def check_image_name(path: str | Path) -> Path:
+    """The path; ``ValueError`` unless its suffix is one of an image."""
+    path = Path(path)
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ValueError(f"{path}: not an image's name; valid: {', '.join(IMAGE_SUFFIXES)}")
+    return path
+
+
+def write_image(path: str | Path, rgb: NDArray[np.uint8]) -> None:
+    """Write an (H, W) or (H, W, 3) RGB uint8 image atomically; the suffix names the format.
+
+    Raises ``ValueError`` for a suffix that is no image's.
+    """
+    path = check_image_name(path)
+    pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if rgb.ndim == 3 else rgb
+    done, data = cv2.imencode(path.suffix, pixels)
+    if not done:
+        raise ValueError(f"{path}: cannot write an image of this format")
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data.tobytes())
+    part.replace(path)
+
+
+def natural_key(text: str) -> list[tuple[int, int | str]]:
+    """Sort key in which ``9`` comes before ``10``."""
+    return [
+        (0, int(part)) if part.isdecimal() else (1, part) for part in _DIGITS.split(text) if part
+    ]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files of a folder in natural order; ``FileNotFoundError`` where there are none."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith(".")
+        ]
+    if not names:
+        raise FileNotFoundError(f"{folder}: no images; expected {', '.join(IMAGE_SUFFIXES)}")
+    return [folder / name for name in sorted(names, key=natural_key)]

@@ -1,0 +1,141 @@
+"""The one file that knows the numbers: from ``ModelConfig`` to a network.
+
+Registries are literal dicts: ``grep`` finds every name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from fusion_modules import FusionPyramid
+from rgbt_track.config.tracker import ModelConfig
+from rgbt_track.modalities import BRANCHES
+from rgbt_track.models.anchors import anchor_count, anchor_sides
+from rgbt_track.models.backbones.filters import FilterBank
+from rgbt_track.models.backbones.lite import LiteBackbone
+from rgbt_track.models.backbones.resnet import ResNet50
+from rgbt_track.models.heads.matching import MatchingHead
+from rgbt_track.models.heads.rpn import MultiRPN
+from rgbt_track.models.interface import Head
+from rgbt_track.models.neck import Neck, NoNeck
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.normalization import PixelInput
+from rgbt_track.resources import nearest
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "resnet50": ResNet50,
+    "lite": LiteBackbone,
+    "filters": FilterBank,
+}
+
+
+def build_network(model: ModelConfig, *, seed: int | None = None) -> RGBTNetwork:
+    """Build the network of a configuration, with random weights, in training mode.
+
+    ``seed`` makes those weights reproducible and leaves torch's global generator as it was. Raises
+    ``ValueError`` for an unknown backbone, fusion or branch, or arguments they do not take.
+    """
+    with _seeded(seed):
+        return _build(model)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def _build(model: ModelConfig) -> RGBTNetwork:
+    branches = _checked_branches(model.branches)
+    backbone = _backbone(model)
+    neck = _neck(model, backbone.channels)
+    fused, single = "fused" in branches, branches != ["fused"]
+    fused_channels = neck.channels if model.fuse_at == "neck" else backbone.channels
+    return RGBTNetwork(
+        pixels=PixelInput(model.pixels),
+        backbone=backbone,
+        neck=neck,
+        rpn_head=_head(model, neck.channels) if single else None,
+        fusion=_fusion(model, fused_channels) if fused else None,
+        fused_rpn_head=_head(model, neck.channels) if fused else None,
+        branches=branches,
+        template_cells=model.template_cells,
+        fuse_at=model.fuse_at,
+        stride=backbone.stride,
+    )
+
+
+def _backbone(model: ModelConfig) -> Any:
+    backbone = _construct("backbone", model.backbone, BACKBONES, model.backbone_args)
+    if backbone.stride != model.anchors.stride:
+        raise ValueError(
+            f"anchors.stride is {model.anchors.stride}, but the backbone {model.backbone!r} "
+            f"has stride {backbone.stride}: make them equal"
+        )
+    return backbone
+
+
+def _neck(model: ModelConfig, channels: Sequence[int]) -> Neck | NoNeck:
+    """The matching head compares features as they are; anything learned gets a learned neck."""
+    if model.head == "matching":
+        return NoNeck(channels)
+    return Neck(channels, _per_level(model.neck_channels, len(channels), "neck_channels"))
+
+
+def _head(model: ModelConfig, channels: Sequence[int]) -> Head:
+    if model.head == "matching":
+        return _matching_head(model)
+    hidden = _per_level(model.head_channels, len(channels), "head_channels")
+    return MultiRPN(channels, hidden, anchor_count(model.anchors))
+
+
+def _matching_head(model: ModelConfig) -> MatchingHead:
+    sides = anchor_sides(model.anchors)
+    if len(sides) != 1 or sides[0][0] != sides[0][1]:
+        raise ValueError(
+            "head 'matching' has one square anchor: give anchors.ratios [1], one scale"
+        )
+    return MatchingHead(sides[0][0] / model.anchors.stride)
+
+
+def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:
+    return FusionPyramid(model.fusion, channels=list(channels), **model.fusion_args)
+
+
+def _checked_branches(branches: Sequence[str]) -> list[str]:
+    for name in branches:
+        if name not in BRANCHES:
+            hint = nearest(name, BRANCHES)
+            raise ValueError(f"unknown branch {name!r}{hint}; valid: {', '.join(BRANCHES)}")
+    if not branches:
+        raise ValueError(f"branches is empty; give one or more of {', '.join(BRANCHES)}")
+    return [name for name in BRANCHES if name in branches]
+
+
+def _construct(
+    kind: str, name: str, known: dict[str, Callable[..., Any]], arguments: dict[str, Any]
+) -> Any:
+    if name not in known:
+        hint = nearest(name, known)
+        raise ValueError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(known)}")
+    try:
+        return known[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"{kind}_args of {name!r}: {error}") from None
+
+
+def _per_level(channels: int | Sequence[int], levels: int, where: str) -> tuple[int, ...]:
+    if isinstance(channels, int):
+        return (channels,) * levels
+    if len(channels) != levels:
+        raise ValueError(f"{where} has {len(channels)} numbers; the backbone has {levels} levels")
+    return tuple(channels)

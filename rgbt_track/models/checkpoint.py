@@ -1,0 +1,82 @@
+"""Weights of a network in and out of files.
+
+A weights file is a single safetensors file that carries its configuration as JSON, so that it says
+itself what it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.tracker import Config
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.state_dict import (
+    adopt_pysot_state,
+    fit_state,
+    is_pysot_state,
+    read_metadata,
+    read_state,
+    without_parts,
+)
+
+
+def load_weights(network: RGBTNetwork, path: str | Path) -> None:
+    """Load a weights file: our safetensors, or a checkpoint of ``torch.save``, or pysot's.
+
+    A pysot file (SiamRPN++) fills the fused branch's head with a copy of the shared one. The
+    weights of a branch that ``network`` does not have are left out. Raises
+    ``FileNotFoundError``, and ``ValueError`` for a damaged file or one of another network, naming
+    the first keys that do not fit.
+    """
+    state = read_state(path)
+    if is_pysot_state(state):
+        state = adopt_pysot_state(network, state, path)
+    parts = ("rpn_head", "fusion", "fused_rpn_head")
+    off = [part for part in parts if getattr(network, part) is None]
+    fit_state(network, without_parts(state, off), path)
+
+
+def save_weights(
+    path: str | Path, network: RGBTNetwork, config: Config, dtype: torch.dtype | None = None
+) -> None:
+    """Write the weights with their configuration as one safetensors file, whole or not at all.
+
+    ``dtype`` (``torch.float16``, say) is what floating tensors are stored as; loading casts back.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}")
+    state = {
+        key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    metadata = {"config": json.dumps(to_mapping(config))}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(state, temporary, metadata=metadata)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def read_weights_config(path: str | Path) -> Config:
+    """The configuration that ``save_weights`` put into a file; ``ValueError`` if it has none."""
+    metadata = read_metadata(path)
+    if "config" not in metadata:
+        raise ValueError(f"{path}: carries no configuration; was it written by rgbt-track?")
+    try:
+        values = json.loads(metadata["config"])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: its configuration is damaged: {error}") from None
+    return from_mapping(Config, values, str(path))

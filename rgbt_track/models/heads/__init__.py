@@ -1,0 +1,1 @@
+"""Siamese heads: template kernels and search features to a response."""

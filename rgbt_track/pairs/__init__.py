@@ -1,0 +1,1 @@
+"""Training pairs: stored crops, their sampling, augmentation and anchor targets."""

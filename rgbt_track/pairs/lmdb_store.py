@@ -1,0 +1,147 @@
+"""Reading packed crops: one LMDB file, opened lazily and once per process.
+
+Keys: ``meta`` (JSON: version, geometry, tracks), ``index`` (npz of the arrays over all frames),
+``crop/<track>/<frame>/<what>`` with ``what`` one of rgb, tir (JPEG) and mask (PNG). A handle must
+not cross a fork, so that it is opened at the first read in each process and never pickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.config.pairs import StoreConfig
+from rgbt_track.pairs.crop_store import StoredCrop, Track
+
+FORMAT_VERSION = 1
+META_KEY, INDEX_KEY = b"meta", b"index"
+
+
+def crop_key(track: int, frame: int, what: str) -> bytes:
+    """The key of one encoded image."""
+    return f"crop/{track:06d}/{frame:07d}/{what}".encode()
+
+
+class LmdbStore:
+    """A ``TrackStore`` over a file that ``pack_lmdb`` wrote.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` in one line for a file that is truncated, no
+    LMDB file, incomplete, or of another format version.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._handle: tuple[int, Any] = (0, None)
+        meta = json.loads(self._get(META_KEY))
+        if meta.get("version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{self.path}: store format {meta.get('version')}, this program reads "
+                f"{FORMAT_VERSION}: pack it again"
+            )
+        self.description_hash: str = meta["description"]
+        self.geometry = StoreConfig(**meta["geometry"])
+        arrays = np.load(io.BytesIO(self._get(INDEX_KEY)))
+        self._fill: NDArray[np.uint8] = arrays["fill"]
+        self._starts: list[int] = [0, *np.cumsum(meta["lengths"]).tolist()]
+        self.tracks = [
+            Track(
+                name=track["name"],
+                frames=arrays["frames"][start:stop],
+                boxes=arrays["boxes"][start:stop],
+                modalities=tuple(track["modalities"]),
+                has_mask=track["has_mask"],
+                group=track["group"],
+            )
+            for track, start, stop in zip(
+                meta["tracks"], self._starts, self._starts[1:], strict=False
+            )
+        ]
+        self._numbers: list[int] = [track["number"] for track in meta["tracks"]]
+
+    def read(self, track: int, position: int) -> StoredCrop:
+        """Decode one crop; ``ValueError`` names the file if it is damaged."""
+        about = self.tracks[track]
+        number, frame = self._numbers[track], int(about.frames[position])
+        fill = self._fill[self._starts[track] + position]
+        images, fills = {}, {}
+        for index, name in enumerate(("rgb", "tir")):
+            if name in about.modalities:
+                images[name] = self._image(crop_key(number, frame, name))
+                fills[name] = fill[index]
+        mask = None
+        if about.has_mask:
+            mask = self._image(crop_key(number, frame, "mask"))[..., 0] >= 128
+        return StoredCrop(images, fills, mask, about.boxes[position].astype(float))
+
+    def _image(self, key: bytes) -> NDArray[np.uint8]:
+        data = np.frombuffer(self._get(key), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise ValueError(f"{self.path}: {key.decode()} is not a readable image; pack it again")
+        if image.ndim == 2:
+            return image[..., None]
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def _get(self, key: bytes) -> bytes:
+        process, environment = self._handle
+        if process != os.getpid():
+            environment = _reader(self.path)
+            self._handle = (os.getpid(), environment)
+        with environment.begin() as transaction:
+            value: bytes | None = transaction.get(key)
+        if value is None:
+            raise ValueError(
+                f"{self.path}: lacks {key.decode()}: not a complete store; pack it again"
+            )
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": (0, None)}
+
+
+# LMDB allows a file to be opened once per process, however many stores read it.
+_readers: dict[tuple[str, int, int], tuple[int, Any]] = {}
+
+
+def _reader(path: Path) -> Any:
+    """This process's handle of a file; one inherited over a fork is closed and made anew."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no such store: {path}; make it with rgbt-track data lmdb")
+    status = path.stat()
+    key = (str(path.resolve()), status.st_ino, status.st_mtime_ns)
+    process, environment = _readers.get(key, (0, None))
+    if environment is None or process != os.getpid():
+        if environment is not None:
+            environment.close()
+        environment = open_reader(path)
+        _readers[key] = (os.getpid(), environment)
+    return environment
+
+
+def open_reader(path: Path) -> Any:
+    """Open an LMDB file for reading without locks, having checked that all of it is there.
+
+    A page that the file should have and lacks would kill the process at its first read.
+    """
+    import lmdb
+
+    try:
+        environment = lmdb.open(
+            str(path), subdir=False, readonly=True, lock=False, readahead=False, max_spare_txns=4
+        )
+    except lmdb.Error as error:
+        raise ValueError(f"{path}: not a readable LMDB file: {error}") from None
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if path.stat().st_size < needed:
+        environment.close()
+        raise ValueError(
+            f"{path}: truncated: {path.stat().st_size} bytes of {needed}; copy or pack it again"
+        )
+    return environment

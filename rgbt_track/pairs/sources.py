@@ -1,0 +1,130 @@
+"""From the ``sources:`` of an experiment to stores, and from ``validation:`` to sequences."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from collections.abc import Sequence as Series
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.config.tracker import Config
+from rgbt_track.config.training import TrainingConfig
+from rgbt_track.data import open_dataset
+from rgbt_track.data.sequence import Sequence
+from rgbt_track.models.network import grid_cells
+from rgbt_track.pairs.anchor_targets import AnchorTargets
+from rgbt_track.pairs.crop_store import LooseStore, StoredCrop, TrackStore
+from rgbt_track.pairs.dataset import PairDataset
+from rgbt_track.pairs.lmdb_store import LmdbStore
+from rgbt_track.pairs.sampler import PairSampler
+
+
+def open_sampler(config: TrainingConfig) -> PairSampler:
+    """Open every training source; ``ValueError`` or ``FileNotFoundError`` in one line."""
+    if not config.sources:
+        raise ValueError("training.sources is empty: name at least one data set to train on")
+    stores = [open_store(source, config) for source in config.sources]
+    return PairSampler(stores, config.sources, config.negative, config.paste)
+
+
+def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
+    """The store of one source, with only the tracks it chooses."""
+    root = Path(config.root).expanduser()
+    store: LmdbStore | LooseStore
+    if source.lmdb is not None:
+        store = LmdbStore(root / source.lmdb)
+        if store.geometry.context != config.store.context:
+            raise ValueError(
+                f"{store.path}: packed with context {store.geometry.context}, training uses "
+                f"{config.store.context}"
+            )
+        return Selection(store, source)
+    sequences = open_sequences(source, config)
+    return LooseStore(sequences, config.store)
+
+
+def open_sequences(source: SourceConfig, config: TrainingConfig) -> list[Sequence]:
+    """The sequences of a source that is a data set on disk."""
+    if source.dataset is None:
+        raise ValueError(f"{source.label}: validation needs whole frames: give dataset and folder")
+    folder = Path(config.root).expanduser() / source.folder
+    sequences = open_dataset(source.dataset, folder, source.split)
+    return [sequences[i] for i in chosen([item.name for item in sequences], source)]
+
+
+class Selection:
+    """The tracks of a store that a source chooses."""
+
+    def __init__(self, store: LmdbStore, source: SourceConfig):
+        self._store = store
+        self._numbers = chosen([track.name for track in store.tracks], source)
+        self.geometry = store.geometry
+        self.tracks = [store.tracks[number] for number in self._numbers]
+
+    def read(self, track: int, position: int) -> StoredCrop:
+        """See ``TrackStore``."""
+        return self._store.read(self._numbers[track], position)
+
+
+def chosen(names: Series[str], source: SourceConfig) -> list[int]:
+    """Positions of the names that a source takes; ``ValueError`` for a pattern without a match."""
+    for pattern in (*source.sequences, *source.exclude):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(
+                f"{source.label}: no sequence fits {pattern!r}; there are {', '.join(names[:8])}"
+                + (", ..." if len(names) > 8 else "")
+            )
+    wanted = source.sequences or ("*",)
+    found = [
+        position
+        for position, name in enumerate(names)
+        if _fits(name, wanted)
+        and not _fits(name, source.exclude)
+        and not _is_nth(name, source.leave_out)
+        and (not source.left_out or _is_nth(name, source.left_out))
+    ]
+    if not found:
+        raise ValueError(f"{source.label}: no sequence is left after sequences and exclude")
+    return found
+
+
+def check_held_out(sampler: PairSampler, sequences: Iterable[Sequence]) -> None:
+    """``ValueError`` when a sequence to validate on has the name of one that is trained on."""
+    trained = {track.name for store in sampler.stores for track in store.tracks}
+    both = sorted(trained & {sequence.name for sequence in sequences})
+    if both:
+        raise ValueError(
+            f"{len(both)} validation sequences are trained on, {both[0]!r} the first: leave them "
+            "out of training.sources with 'exclude'"
+        )
+
+
+def _is_nth(name: str, count: int) -> bool:
+    """Whether a name is one in ``count``: the same on every machine and in every store."""
+    return count > 0 and zlib.crc32(name.encode()) % count == 0
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def pair_dataset(config: Config) -> PairDataset:
+    """All training pairs of an experiment; errors of its sources in one line."""
+    cells = grid_cells(config.tracking.search_size, config.model.anchors.stride)
+    training = config.training
+    if training.store.context != config.tracking.context:
+        raise ValueError(
+            f"training.store.context is {training.store.context}, tracking.context "
+            f"{config.tracking.context}: they must be equal"
+        )
+    return PairDataset(
+        open_sampler(training),
+        training.augment,
+        AnchorTargets(
+            training.targets, config.model.anchors, cells - config.model.template_cells + 1
+        ),
+        config.tracking,
+        training.seed,
+    )

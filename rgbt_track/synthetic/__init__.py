@@ -1,0 +1,1 @@
+"""Synthetic RGB-T scenes and pseudo-thermal images."""

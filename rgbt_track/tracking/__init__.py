@@ -1,0 +1,1 @@
+"""The tracker: configuration and weights to a tracker, and its loop frame by frame."""

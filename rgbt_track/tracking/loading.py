@@ -1,0 +1,93 @@
+"""Loading a tracker by name: configuration, network, weights."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from rgbt_track.config.parsing import read_yaml
+from rgbt_track.config.tracker import Config, load_config
+from rgbt_track.models.build import build_network
+from rgbt_track.models.checkpoint import load_weights
+from rgbt_track.models.inference import prepare_for_inference
+from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
+from rgbt_track.resources import WEIGHTS, find_yaml
+from rgbt_track.tracking.tracker import Tracker
+
+
+class UntrainedWarning(UserWarning):
+    """The network has random weights: its boxes mean nothing."""
+
+
+def load_tracker(
+    name: str | Path, device: str | torch.device = "cpu", weights: str | Path | None = None
+) -> Tracker:
+    """Load a tracker by the name of a shipped configuration or the path of a YAML file.
+
+    Args:
+        name: for instance ``"lrrtrack_lite"``, or an experiment's (or pysot's) YAML file.
+        device: a ``torch`` device name.
+        weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
+            configuration's own weights are taken.
+
+    Raises:
+        FileNotFoundError: unknown name, or no such file.
+        ValueError: a setting, a weights file or a device that does not fit, named.
+
+    Warns ``UntrainedWarning`` when there are no weights for a network that needs them.
+    """
+    place = check_device(device)
+    config = read_config(name)
+    network = build_network(config.model, seed=0)
+    file = Path(weights) if weights is not None else own_weights(config, name)
+    if file is not None:
+        load_weights(network, file)
+    elif config.model.head != "matching":
+        warnings.warn(
+            f"{config.name} has no trained weights here: its boxes are meaningless until you "
+            "train it or give weights=FILE",
+            UntrainedWarning,
+            stacklevel=2,
+        )
+    return Tracker(prepare_for_inference(network), config, place)
+
+
+def read_config(name: str | Path) -> Config:
+    """The configuration of a shipped name or a YAML file, ours or pysot's."""
+    path = find_yaml(name, "experiments")
+    if is_pysot_config(read_yaml(path)):
+        return load_pysot_config(path)
+    return load_config(path)
+
+
+def own_weights(config: Config, name: str | Path) -> Path | None:
+    """The weights file that a configuration names: shipped, or beside its YAML; ``None`` if none.
+
+    A shipped configuration that names nothing takes ``weights/<name>.safetensors`` if it exists.
+    """
+    if config.weights is None:
+        shipped = WEIGHTS / f"{config.name}.safetensors"
+        return shipped if shipped.is_file() else None
+    for place in (find_yaml(name, "experiments").parent, WEIGHTS):
+        if (place / config.weights).is_file():
+            return place / config.weights
+    raise FileNotFoundError(f"{name}: no such weights file: {config.weights}")
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """A usable ``torch`` device; ``ValueError`` names what this computer has."""
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"unknown device {str(device)!r}; valid: cpu, cuda, cuda:0, mps") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {str(device)!r} was asked for, but torch sees no GPU; use cpu")
+    try:
+        torch.zeros(1, device=chosen).cpu()
+    except (RuntimeError, AssertionError):  # what a backend says that torch was built without
+        raise ValueError(
+            f"device {str(device)!r} does not work on this computer; use cpu"
+        ) from None
+    return chosen

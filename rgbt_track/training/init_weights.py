@@ -1,0 +1,65 @@
+"""Where training starts from: a weights file; for the stage ``fusion``, of any other fusion too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rgbt_track.config.training import TrainingConfig
+from rgbt_track.models.backbones.resnet import ResNet50
+from rgbt_track.models.checkpoint import load_weights
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.models.state_dict import fit_state, is_pysot_state, read_state, without_parts
+
+_REPLACEABLE = ("fusion", "fused_rpn_head")
+
+
+def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
+    """Load ``config.init_weights``, if any: a path as it stands, or below ``config.root``.
+
+    ``config.init_backbone`` names torchvision weights that the backbone starts from instead.
+
+    In the stage ``fusion`` the branches must fit; a fusion module or its head of another shape is
+    left as it was initialised, so that one set of branches serves every fusion; with
+    ``config.init_fusion_anew`` both are, whatever their shapes (a pysot file has neither). Raises
+    ``FileNotFoundError``, and ``ValueError`` for weights of another network.
+    """
+    if config.init_backbone is not None:
+        _init_backbone(network, config)
+    if config.init_weights is None:
+        return
+    path = Path(config.init_weights).expanduser()
+    if not path.is_file():
+        path = Path(config.root).expanduser() / path
+    state = read_state(path)
+    if config.stage != "fusion" or is_pysot_state(state):
+        load_weights(network, path)
+        return
+    own = network.state_dict()
+    for part in _REPLACEABLE:
+        mine = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
+        theirs = {key: value for key, value in state.items() if key.startswith(f"{part}.")}
+        shapes = [{k: v.shape for k, v in tensors.items()} for tensors in (mine, theirs)]
+        if config.init_fusion_anew or shapes[0] != shapes[1]:
+            state = {**without_parts(state, [part]), **mine}
+    fit_state(network, state, path)
+
+
+def _init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
+    name, backbone = config.init_backbone, network.backbone
+    if config.init_weights is not None:
+        raise ValueError(
+            f"init_backbone {name} and init_weights {config.init_weights} both fill the backbone: "
+            "give one of them"
+        )
+    if not isinstance(backbone, ResNet50):
+        raise ValueError(
+            f"init_backbone {name}: torchvision has weights for model.backbone=resnet50, "
+            f"not for {type(backbone).__name__}"
+        )
+    pixels = getattr(network.input, "pixels", None)
+    if pixels != "imagenet":
+        raise ValueError(
+            f"init_backbone {name}: torchvision's weights expect model.pixels=imagenet, "
+            f"not {pixels}"
+        )
+    backbone.init_from_torchvision(name)

@@ -1,0 +1,123 @@
+"""What a run folder remembers of how it was made, and whether a run may go on in it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import pickle
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from rgbt_track import __version__
+from rgbt_track.config.parsing import read_yaml, to_mapping
+
+_PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
+CONFIG, RECORD, LAST = "config.yaml", "run.json", "last.ckpt"
+
+
+def write_record(out: Path, config: Any) -> None:
+    """Write ``config.yaml`` and ``run.json``, both whole or not at all.
+
+    ``config`` is a ``Config``, or any experiment whose ``training`` has a ``seed``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
+    record = {
+        "command": sys.argv,
+        "seed": config.training.seed,
+        "commit": git_commit(),
+        "rgbt_track": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+    _write(out / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def check_folder(
+    out: Path,
+    last: Path,
+    config: Any,
+    resume: bool,
+    sections: tuple[str, ...] = ("model", "tracking"),
+) -> None:
+    """Whether a run may begin or go on in ``out``.
+
+    Raises ``FileExistsError`` for a new run where another one lies, ``FileNotFoundError`` when
+    there is no checkpoint to resume, and ``ValueError`` when the network is another.
+    """
+    if not resume:
+        if last.exists():
+            raise FileExistsError(
+                f"{out} holds a run already: continue it with --resume, or choose another --out"
+            )
+        return
+    if not last.is_file():
+        raise FileNotFoundError(f"{last}: no checkpoint to resume from")
+    if not (out / CONFIG).is_file():
+        raise FileNotFoundError(f"{out / CONFIG}: missing, so what was trained here is unknown")
+    before, now = read_yaml(out / CONFIG), to_mapping(config)
+    for section in sections:
+        changed = _differences(before.get(section, {}), now[section])
+        if changed:
+            key, old, new = changed[0]
+            raise ValueError(
+                f"{out}: cannot resume: {section}.{key} was {old!r} in that run and is {new!r} "
+                "now; resume with the settings of its config.yaml, or start a new run"
+            )
+
+
+def steps_done(checkpoint: Path) -> int:
+    """The step at which a checkpoint was written; ``ValueError`` for a damaged one."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        return int(content["global_step"])
+    except (RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError):
+        raise ValueError(
+            f"{checkpoint}: damaged checkpoint; resume from another one by renaming it {LAST}, "
+            "or start a new run"
+        ) from None
+
+
+def git_commit() -> str | None:
+    """The commit that this package lies in, with ``-dirty`` if changed; ``None`` without git."""
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    keys = [*now, *(key for key in before if key not in now)]
+    pairs = [(key, before.get(key), now.get(key)) for key in keys]
+    return [(key, old, new) for key, old, new in pairs if old != new]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
