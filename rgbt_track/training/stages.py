@@ -55,13 +55,17 @@ def frozen_parts(network: RGBTNetwork, config: TrainingConfig, epoch: int) -> It
 
 
 def parameter_groups(network: RGBTNetwork, config: OptimizerConfig) -> list[dict[str, Any]]:
-    """Groups for the optimiser with their ``factor`` of the rate; no weight decay on vectors."""
+    """Groups for the optimiser with their ``factor`` of the rate; only layers' weights decay.
+
+    Told by the name, not the shape: LLRR's thresholds ``theta`` are (1, C) and no matrix.
+    """
     factors = {"backbone": config.backbone, "neck": config.neck, "fusion": config.fusion}
     groups = []
     for name, part in network.named_children():
-        learning = [parameter for parameter in part.parameters() if parameter.requires_grad]
-        for decay, is_matrix in ((config.weight_decay, True), (0.0, False)):
-            chosen = [p for p in learning if (p.ndim > 1) == is_matrix]
+        learning = {key: p for key, p in part.named_parameters() if p.requires_grad}
+        weights = {key for key, p in learning.items() if key.endswith("weight") and p.ndim > 1}
+        for decay, is_weight in ((config.weight_decay, True), (0.0, False)):
+            chosen = [p for key, p in learning.items() if (key in weights) == is_weight]
             if chosen:
                 factor = factors.get(name, 1.0)
                 groups.append(
