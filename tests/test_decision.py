@@ -120,3 +120,49 @@ def test_adaptive_takes_the_box_from_the_branch_that_believes_in_it() -> None:
         {"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}, {}
     )
     assert out.loc[0, 0, 7, 7] == pytest.approx(0.5, abs=0.05)
+
+
+def weighted_logits(branches: dict[str, BranchResponse], weights: dict[str, float]) -> np.ndarray:
+    """The weighted mean of the branches' logits, as a probability."""
+    total = sum(weights[name] * branch.logit for name, branch in branches.items())
+    return sigmoid(total / sum(weights.values()))
+
+
+def test_adaptive_weights_are_the_squares_of_trust() -> None:
+    branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 0.5, (2, 9): 0.2})}
+    out = decide_adaptive(branches, {})
+    assert 1.2 < out.trust["rgb"] / out.trust["tir"] < 5
+    squares = {name: trust**2 for name, trust in out.trust.items()}
+    np.testing.assert_allclose(out.probability, weighted_logits(branches, squares), rtol=1e-5)
+
+
+def test_adaptive_weights_grow_with_the_fourth_power_of_what_the_test_showed() -> None:
+    branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 3.0})}
+    out = decide_adaptive(branches, {}, {"rgb": 0.6, "tir": 0.9})
+    powers = {"rgb": 0.6**4, "tir": 0.9**4}
+    np.testing.assert_allclose(out.probability, weighted_logits(branches, powers), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", DECISIONS)
+def test_logits_are_averaged_and_not_probabilities(rule: str) -> None:
+    """Where one branch is sure that there is nothing, another's belief does not outweigh it."""
+    branches = {
+        "rgb": response({(3, 3): 2.0, (10, 10): 6.0}, floor=-20.0),
+        "tir": response({(3, 3): 2.0, (10, 10): -20.0}, floor=-20.0),
+    }
+    out = DECISIONS[rule](branches, {"rgb": 0.5, "tir": 0.5})
+    assert peak_of(out.probability) == (3, 3)
+    assert out.probability[0, 10, 10] < 0.05, "the mean of the probabilities is about a half"
+
+
+def test_cells_beside_a_peak_belong_to_it() -> None:
+    """Three cells each way are one peak; a fourth is away from it and counts half against it."""
+
+    def margin(other: tuple[int, int]) -> float:
+        return clarity(sigmoid(response({(7, 7): 4.0, other: 3.9}).logit))
+
+    alone = clarity(sigmoid(response({(7, 7): 4.0}).logit))
+    for near in ((7, 8), (7, 10), (4, 7), (10, 4)):
+        assert margin(near) == alone, near
+    for far in ((7, 11), (3, 7), (11, 3)):
+        assert margin(far) == pytest.approx(sigmoid(4.0) - 0.5 * sigmoid(3.9)), far

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pickle
 import subprocess
@@ -265,3 +266,53 @@ def test_invented_boxes_lie_in_the_image_and_are_seeded(sequences: list[Sequence
     again = np.concatenate([s.boxes for s in invent_boxes([still], 5, seed=1)])
     assert (boxes == again).all()
     assert (boxes != np.concatenate([s.boxes for s in invent_boxes([still], 5, seed=2)])).any()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_opens_the_file_anew_and_once(packed: Path) -> None:
+    """LMDB forbids to use a handle behind a fork, also one that another store has opened."""
+    import lmdb
+
+    store = LmdbStore(packed)
+    child = os.fork()
+    if child == 0:
+        opened, counts, open_file = [], [], lmdb.open
+        lmdb.open = lambda *paths, **options: opened.append(paths) or open_file(*paths, **options)
+        for reader in (store, store, LmdbStore(packed)):
+            reader.read(0, 0)
+            counts.append(len(opened))
+        os._exit(0 if counts == [1, 1, 1] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_store_of_another_format_is_refused(packed: Path, tmp_path: Path) -> None:
+    import lmdb
+
+    other = tmp_path / "other.lmdb"
+    other.write_bytes(packed.read_bytes())
+    environment = lmdb.open(str(other), subdir=False)
+    with environment, environment.begin(write=True) as transaction:
+        meta = json.loads(transaction.get(b"meta"))
+        newer = {**meta, "version": meta["version"] + 1}
+        transaction.put(b"meta", json.dumps(newer).encode())
+    with pytest.raises(ValueError, match="store format 2, this program reads 1: pack it again"):
+        LmdbStore(other)
+
+
+def test_a_full_map_is_made_larger(
+    packed: Path, sequences: list[Sequence], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packing starts with a map far smaller than the crops, and ends with all of them."""
+    import lmdb
+
+    open_file, sizes = lmdb.open, []
+
+    def open_small(*paths: object, map_size: int = 0, **options: object) -> object:
+        sizes.append(map_size)
+        return open_file(*paths, map_size=1 << 16, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lmdb, "open", open_small)
+        out = pack_lmdb(sequences, tmp_path / "grown.lmdb", GEOMETRY)
+    assert sizes and out.stat().st_size > 2 << 16
+    assert_same_crop(LmdbStore(out).read(2, 5), LmdbStore(packed).read(2, 5), 0)

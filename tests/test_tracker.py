@@ -315,6 +315,32 @@ def test_template_update_blends_with_the_first_template() -> None:
     assert (blended - first).abs().max() < 0.25 * 255
 
 
+def test_a_frame_of_low_score_does_not_update_the_template() -> None:
+    """The frame without the disc is no target's appearance, nor shows it a late modality's."""
+    seen, nothing = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
+    tracker = disc_tracker(template_update_every=1, template_update_score=0.5)
+    first = tracker.init(seen, seen, disc_box(160, 120))
+    unsure = tracker.update(nothing, nothing, first)
+    assert unsure.score < 0.5 and unsure.kernels is first.kernels
+    assert tracker.update(seen, seen, unsure).kernels is not first.kernels
+    alone = tracker.init(seen, None, disc_box(160, 120))
+    assert set(tracker.update(nothing, nothing, alone).kernels) == {"rgb"}
+    assert set(tracker.update(seen, seen, alone).kernels) == {"rgb", "tir", "fused"}
+
+
+def test_a_template_update_takes_its_rate_of_the_present_appearance() -> None:
+    tracker, levels = disc_tracker(template_update_every=1, template_update_rate=0.25), []
+    inner = tracker.network.template_levels
+    tracker.network.template_levels = lambda crops: (  # type: ignore[method-assign]
+        levels.append(inner(crops)) or levels[-1]
+    )
+    frames = [(disc_frame(160, 120, radius),) * 2 for radius in (RADIUS, RADIUS + 6)]
+    state = follow(tracker, frames, disc_box(160, 120))[-1]
+    (first, present), updated = (level["rgb"][0] for level in levels), state.kernels["rgb"][0]
+    assert (present - first).abs().max() > 1
+    torch.testing.assert_close(updated, 0.75 * first + 0.25 * present)
+
+
 def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
     seen = []
     for shift in (False, True):
@@ -387,6 +413,44 @@ def test_a_branch_that_overflows_is_left_out() -> None:
     lost = tracker.update(frame, frame, state)
     np.testing.assert_array_equal(lost.box, state.box)
     assert lost.score == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_branch_whose_offsets_overflow_is_left_out(value: float) -> None:
+    tracker, frame = disc_tracker(), disc_frame(100, 120, RADIUS)
+    state = tracker.init(frame, frame, disc_box(100, 120))
+    inner = tracker.network.search
+
+    def search(*arguments: object) -> dict[str, Response]:
+        answers = inner(*arguments)
+        cls, loc = answers["rgb"]
+        loc[0, 0, 0, 0] = value  # one cell is enough
+        return {**answers, "rgb": Response(cls, loc)}
+
+    tracker.network.search = search
+    found = tracker.update(frame, frame, state)
+    assert set(found.trust) == {"tir", "fused"} and iou_xywh(found.box, disc_box(100, 120)) > 0.9
+
+
+@pytest.mark.parametrize("radius", [4.05, 4.1, 4.12])
+def test_the_way_back_is_by_the_square_that_was_really_cut(radius: float) -> None:
+    """Its side is whole pixels: 32.53 became 33, and a box must not be mapped back by 32.53."""
+    tracker = disc_tracker(size_lr=1.0, penalty_k=0.0)
+    frame = disc_frame(150.3, 120.2, radius)
+    state = tracker.init(frame, None, disc_box(150.3, 120.2, radius))
+    size = 17
+    cls = torch.zeros(1, 2, size, size)
+    cls[0, 1, size // 2, size // 2] = 60  # the anchor of 64 pixels in the crop's middle, surely
+    loc = torch.zeros(1, 4, size, size)
+    loc[0, 0], loc[0, 1] = 1.0, -0.5
+    tracker.network.search = lambda kernels, crops: {"rgb": Response(cls, loc)}
+    exact = 255 / 127 * 2 * (2 * radius)  # the context of a square is its own side again
+    side = round(exact)
+    assert abs(side - exact) > 0.05
+    middle = [np.floor(c - side / 2 + 0.5) + side / 2 for c in (150.3, 120.2)]
+    found = xywh_to_cxcywh(tracker.update(frame, None, state).box)
+    expected = [middle[0] + 64 * side / 255, middle[1] - 32 * side / 255, *[64 * side / 255] * 2]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [{"search_size": 256}, {"template_size": 120}])

@@ -205,6 +205,93 @@ def test_tracker_that_does_not_load_is_told_at_the_first_request(session, frames
     assert run.close() == 1
 
 
+def test_the_visible_and_the_thermal_image_keep_their_places(tmp_path):
+    """``color`` is the tracker's visible frame and ``ir`` the thermal one, in every request."""
+    files = {"color": tmp_path / "color.png", "ir": tmp_path / "ir.png"}
+    write_image(files["color"], np.full((48, 64, 3), (200, 30, 10), np.uint8))
+    write_image(files["ir"], np.full((48, 64), 77, np.uint8))
+    frames_seen = []
+
+    class Recorder:
+        def init(self, rgb, tir, box):
+            frames_seen.append((rgb, tir))
+            return SimpleNamespace(box=box, score=0.5)
+
+        def update(self, rgb, tir, state):
+            frames_seen.append((rgb, tir))
+            return state
+
+    class Server:
+        types = iter(["initialize", "frame", "quit"])
+
+        def wait(self):
+            region = trax.Rectangle.create(4, 5, 10, 12)
+            images, kind = as_images(files), next(self.types)
+            return SimpleNamespace(type=kind, image=images, objects=[(region, {})])
+
+        def status(self, reply):
+            assert len(reply) == 1
+
+    serve(Server(), Recorder())
+    assert len(frames_seen) == 2
+    for rgb, tir in frames_seen:
+        assert (rgb == (200, 30, 10)).all() and rgb.shape == (48, 64, 3)
+        assert (tir == 77).all()
+
+
+# The order of what happens before a session: no time limit counts before the hello.
+ORDER = """
+import types
+import rgbt_track, trax
+
+def happened(what):
+    with open("order.txt", "a") as file:
+        file.write(what + " ")
+
+class Tracker:
+    def init(self, rgb, tir, box):
+        happened("init")
+        return types.SimpleNamespace(box=box, score=1.0)
+    def update(self, rgb, tir, state):
+        happened("update")
+        return state
+
+class Server:
+    def __init__(self, *arguments, **options):
+        happened("hello")
+    def __enter__(self):
+        return self
+    def __exit__(self, *exception):
+        pass
+    def wait(self):
+        return types.SimpleNamespace(type="quit")
+
+rgbt_track.load_tracker = lambda name, device, weights: happened("load") or Tracker()
+trax.Server = Server
+from rgbt_track.vot.process import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def order(tmp_path_factory):
+    """What a process does until it says quit, in order."""
+    folder = tmp_path_factory.mktemp("order")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "RGBT_TRACKER": "stub"}
+    subprocess.run([sys.executable, "-c", ORDER], cwd=folder, env=env, check=True)
+    return (folder / "order.txt").read_text().split()
+
+
+def test_the_model_is_loaded_before_the_hello(order):
+    assert order.count("load") == order.count("hello") == 1
+    assert order.index("load") < order.index("hello")
+
+
+def test_the_tracker_is_warmed_up_before_the_hello(order):
+    before = order[: order.index("hello")]
+    assert "init" in before and "update" in before[before.index("init") :]
+
+
 def test_the_real_module_serves_a_shipped_tracker(frames):
     """``python -m``, the command that trackers.ini gives, with a tracker that needs no training."""
     run = Session(["-m", "rgbt_track.vot.process"], RGBT_TRACKER="matching")
