@@ -278,10 +278,12 @@ def test_a_fork_opens_the_file_anew_and_once(packed: Path) -> None:
     if child == 0:
         opened, counts, open_file = [], [], lmdb.open
         lmdb.open = lambda *paths, **options: opened.append(paths) or open_file(*paths, **options)
-        for reader in (store, store, LmdbStore(packed)):
-            reader.read(0, 0)
-            counts.append(len(opened))
-        os._exit(0 if counts == [1, 1, 1] else 1)
+        try:
+            for reader in (store, store, LmdbStore(packed)):
+                reader.read(0, 0)
+                counts.append(len(opened))
+        finally:
+            os._exit(0 if counts == [1, 1, 1] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
