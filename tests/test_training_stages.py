@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from training_material import tiny_experiment
 
-from rgbt_track.build import build_network
-from rgbt_track.training.config import OptimizerConfig
+from rgbt_track.config.training import OptimizerConfig
+from rgbt_track.models.build import build_network
 from rgbt_track.training.stages import parameter_groups
 
 
