@@ -9,6 +9,7 @@ import pytest
 from data_trees import BOXES, boxed_images, gtot, image, lasher, pairs, plain, saliency, table, vot
 
 from rgbt_track.data import Sequence, load_description, open_dataset
+from rgbt_track.data.annotations import Annotation
 
 
 def refused(error, name, root, *parts, **options):
@@ -193,9 +194,11 @@ def test_vot_folders_with_faults(tmp_path):
 def test_a_sequence_needs_frames_and_equal_lengths(tmp_path):
     boxes, absent = np.ones((2, 4)), np.zeros(2, bool)
     with pytest.raises(ValueError, match="needs visible or thermal frames"):
-        Sequence("x", None, None, boxes, absent)
+        Sequence("x", None, None, Annotation(boxes, absent))
     with pytest.raises(ValueError, match="x: 1 rgb for 2 boxes"):
-        Sequence("x", (tmp_path,), None, boxes, absent)
+        Sequence("x", (tmp_path,), None, Annotation(boxes, absent))
+    with pytest.raises(ValueError, match="1 absent for 2 boxes"):
+        Annotation(boxes, absent[:1])
 
 
 def test_reading_a_frame_that_is_none(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,9 @@ from data_trees import BOXES, SIZE, TREES, frames, image, mask, plain, table
 
 from rgbt_track.data import load_description, open_dataset
 from rgbt_track.data.check import check_dataset
+from rgbt_track.data.layouts.vot_folders import region_box
 from rgbt_track.data.masks import boxes_from_masks
-from rgbt_track.data.vot_layout import region_box
+from rgbt_track.data.open import has_frames, open_annotations
 from rgbt_track.io.images import natural_key
 from rgbt_track.resources import names
 
@@ -38,6 +40,44 @@ def test_every_layout_opens_and_its_frames_read(tmp_path, name):
         assert (tir is None) == (description.tir is None)
         if tir is not None:
             assert tir.shape[:2] == SIZE
+
+
+@pytest.mark.parametrize("name", ["plain", "gtot", "rgbt234", "lasher"])
+def test_annotations_are_read_without_any_frame(tmp_path, name):
+    TREES[name](tmp_path)
+    sequences = open_dataset(name, tmp_path)
+    description = load_description(name)
+    for folder in (description.rgb, description.tir):
+        for path in tmp_path.rglob(str(folder)):
+            shutil.rmtree(path)
+    assert not has_frames(description, tmp_path)
+    annotations = open_annotations(name, tmp_path)
+    assert list(annotations) == [sequence.name for sequence in sequences]
+    for sequence in sequences:
+        annotation = annotations[sequence.name]
+        np.testing.assert_array_equal(annotation.boxes, sequence.boxes)
+        np.testing.assert_array_equal(annotation.absent, sequence.absent)
+        assert annotation.attributes == sequence.attributes
+        assert (annotation.boxes_tir is None) == (sequence.boxes_tir is None)
+        if annotation.boxes_tir is not None:
+            np.testing.assert_array_equal(annotation.boxes_tir, sequence.boxes_tir)
+    first = sequences[0].name
+    assert list(open_annotations(name, tmp_path, sequences=[first])) == [first]
+
+
+@pytest.mark.parametrize("name", ["vtuav", "boxed_images", "vot_rgbt2020"])
+def test_annotations_that_need_the_frames_are_refused(tmp_path, name):
+    TREES[name](tmp_path)
+    assert has_frames(load_description(name), tmp_path)
+    with pytest.raises(FileNotFoundError, match="labels alone do not tell the frames"):
+        open_annotations(name, tmp_path)
+
+
+def test_annotations_of_an_empty_folder_name_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match="neither images nor ground truth of gtot"):
+        open_annotations("gtot", tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        open_annotations("gtot", tmp_path / "none")
 
 
 def opened(name, root, **options):

@@ -16,6 +16,7 @@ from rgbt_track.boxes import xywh_to_cxcywh
 from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.crops import context_side
 from rgbt_track.data import Sequence, open_dataset
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.io.images import write_image
 from rgbt_track.pairs.crop_store import LooseStore, StoredCrop, cut_crop, store_region
 from rgbt_track.pairs.lmdb_encode import CHUNK
@@ -96,8 +97,7 @@ def long_sequence(sequence: Sequence) -> Sequence:
         sequence,
         rgb=sequence.rgb * times,
         tir=sequence.tir * times,
-        boxes=np.tile(sequence.boxes, (times, 1)),
-        absent=np.tile(sequence.absent, times),
+        annotation=Annotation(np.tile(sequence.boxes, (times, 1)), np.tile(sequence.absent, times)),
     )
 
 
@@ -142,7 +142,8 @@ def test_what_is_there_is_not_overwritten(sequences: list[Sequence], packed: Pat
 def test_a_sequence_without_boxes_cannot_be_packed(
     sequences: list[Sequence], tmp_path: Path
 ) -> None:
-    blank = dataclasses.replace(sequences[0], boxes=np.full_like(sequences[0].boxes, np.nan))
+    annotation = Annotation(np.full_like(sequences[0].boxes, np.nan), sequences[0].absent)
+    blank = dataclasses.replace(sequences[0], annotation=annotation)
     with pytest.raises(ValueError, match="nothing to pack"):
         pack_lmdb([blank], tmp_path / "f.lmdb", GEOMETRY)
     with pytest.raises(ValueError, match="nothing to pack"):
@@ -158,7 +159,7 @@ def test_frames_without_a_target_are_left_out(sequences: list[Sequence]) -> None
     boxes[2, 2:] = 0.5
     absent = sequences[0].absent.copy()
     absent[3] = True
-    some = dataclasses.replace(sequences[0], boxes=boxes, absent=absent)
+    some = dataclasses.replace(sequences[0], annotation=Annotation(boxes, absent))
     assert LooseStore([some], GEOMETRY).tracks[0].frames.tolist() == [0, 4, 5]
 
 
@@ -184,6 +185,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 FULL_DISK = """
 import resource, signal, sys
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.data import open_dataset
 from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.io.images import write_image
@@ -255,8 +257,7 @@ def test_invented_boxes_lie_in_the_image_and_are_seeded(sequences: list[Sequence
         sequences[0],
         rgb=sequences[0].rgb[:1],
         tir=sequences[0].tir[:1],
-        boxes=np.full((1, 4), np.nan),
-        absent=np.zeros(1, bool),
+        annotation=Annotation(np.full((1, 4), np.nan), np.zeros(1, bool)),
     )
     made = invent_boxes([still, sequences[1]], 5, seed=1)
     boxes = np.concatenate([sequence.boxes for sequence in made[:5]])

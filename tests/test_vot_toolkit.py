@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rgbt_track.commands.vot.evaluate import score_table
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.images import write_image
 from rgbt_track.vot import toolkit
@@ -49,7 +50,7 @@ def workspace(tmp_path_factory):
         boxes = np.tile([20.0, 20.0, 20.0, 20.0], (length, 1))
         boxes[:, 0] += SPEED * np.arange(length)
         files = (place / "frame.png",) * length
-        sequences.append(Sequence(name, files, files, boxes, np.zeros(length, bool)))
+        sequences.append(Sequence(name, files, files, Annotation(boxes, np.zeros(length, bool))))
     (place / "habits.py").write_text(TRACKERS)
     sections = {
         habit: {

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.images import write_image
 from rgbt_track.resources import folder
@@ -39,13 +40,10 @@ def make_sequence(tmp_path):
             for file in files[channel]:
                 write_image(file, random.integers(0, 256, shape, np.uint8))
         boxes = np.tile([5.0, 6.25, 10.0, 8.0], (length, 1)) + np.arange(length)[:, None] * 0.1
-        values = {
-            "boxes": boxes,
-            "absent": np.zeros(length, bool),
-            "rgb": files["visible"],
-            "tir": files["thermal"],
-        }
-        return Sequence(name, **{**values, **fields})
+        labels = {"boxes": boxes, "absent": np.zeros(length, bool)}
+        labels.update((key, fields.pop(key)) for key in labels.keys() & fields.keys())
+        values = {"rgb": files["visible"], "tir": files["thermal"], **fields}
+        return Sequence(name, annotation=Annotation(**labels), **values)
 
     return make
 

@@ -1,32 +1,99 @@
-"""From the rows of a label file to one box x, y, w, h per frame."""
+"""What a data set says about its target: boxes, absences and attributes, read from label files."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, polygon_to_xywh, xyxy_to_xywh
+from rgbt_track.data.description import DatasetDescription
+from rgbt_track.data.discovery import Item
 from rgbt_track.io.box_files import read_box_rows
 from rgbt_track.io.files import read_lines
 
-if TYPE_CHECKING:
-    from rgbt_track.data.description import DatasetDescription
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What is known about the target of one sequence; no image is needed to read it.
+
+    ``boxes`` (N, 4) are x, y, w, h in pixels of the visible image, as released: NaN rows where a
+    frame has no label, and whatever the release writes where ``absent`` (N,) is true.
+    ``boxes_tir`` are those of the thermal image where a set labels both.
+    """
+
+    boxes: Boxes
+    absent: NDArray[np.bool_]
+    boxes_tir: Boxes | None = None
+    attributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what in ("absent", "boxes_tir"):
+            values = getattr(self, what)
+            if values is not None and len(values) != len(self.boxes):
+                raise ValueError(f"{len(values)} {what} for {len(self.boxes)} boxes")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(N,) whether a frame has a box of positive size that the set does not mark absent."""
+        finite = np.isfinite(self.boxes).all(1)
+        return finite & ~self.absent & (np.nan_to_num(self.boxes[:, 2:]) > 0).all(1)
 
 
-def read_labels(path: Path, description: DatasetDescription, frames: int) -> Boxes:
+def annotate_folder(
+    description: DatasetDescription, item: Item, boxes: Boxes | None = None
+) -> Annotation:
+    """The annotation of a folder of one sequence, by its label files alone.
+
+    ``boxes`` are its boxes where they are known already. Raises ``FileNotFoundError`` where no
+    label file is there, and ``ValueError`` for one that cannot be read.
+    """
+    if boxes is None:
+        boxes = read_first_labels(item.folder, description.boxes, description)
+    if boxes is None:
+        raise no_ground_truth(description, item.folder)
+    return Annotation(
+        boxes=boxes,
+        absent=absent_rows(boxes, item.folder, description),
+        boxes_tir=read_first_labels(item.folder, description.boxes_tir, description, len(boxes)),
+        attributes=_attributes(description, item),
+    )
+
+
+def no_ground_truth(description: DatasetDescription, folder: Path) -> FileNotFoundError:
+    """The error of a folder without any of the label files, or masks, that it should hold."""
+    expected = " or ".join(description.boxes) or f"the folder {description.masks}"
+    return FileNotFoundError(f"{folder}: no ground truth; expected {expected}")
+
+
+def read_first_labels(
+    folder: Path, files: Iterable[str], description: DatasetDescription, frames: int | None = None
+) -> Boxes | None:
+    """``read_labels`` of the first of these files that exists; ``None`` where none does."""
+    for file in files:
+        if (folder / file).is_file():
+            return read_labels(folder / file, description, frames)
+    return None
+
+
+def read_labels(path: Path, description: DatasetDescription, frames: int | None = None) -> Boxes:
     """Read one modality's label file into boxes (``frames``, 4), NaN where a frame has none.
 
-    Raises ``ValueError`` with both numbers when rows and frames do not match.
+    Without ``frames`` there are as many as rows. Raises ``ValueError`` with both numbers when rows
+    and frames do not match.
     """
     rows = read_box_rows(path, allow_nan=description.absent == "nan")
     boxes = to_xywh(rows, description)
+    frames = len(boxes) if frames is None else frames
     places = description.label_first + description.label_every * np.arange(len(boxes))
-    sparse = description.label_every > 1 or description.label_first > 0
-    if places[-1] >= frames or (not sparse and len(boxes) != frames):
+    if places[-1] >= frames or (description.labels_every_frame and len(boxes) != frames):
         raise ValueError(f"{path}: {len(boxes)} rows for {frames} frames{_rhythm(description)}")
     result = np.full((frames, 4), np.nan)
     result[places] = boxes
@@ -72,6 +139,13 @@ def read_attributes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name, flag in zip(names, flags, strict=True) if flag)
 
 
+def _attributes(description: DatasetDescription, item: Item) -> tuple[str, ...]:
+    if not description.attributes:
+        return ()
+    path = item.look_up(description.attributes.format(name=item.folder.name))
+    return read_attributes(path, description.attribute_names) if path else ()
+
+
 def _flags(path: Path, count: int) -> NDArray[np.bool_]:
     fields = " ".join(read_lines(path)).replace(",", " ").split()
     if len(fields) != count or not set(fields) <= {"0", "1"}:
@@ -80,6 +154,6 @@ def _flags(path: Path, count: int) -> NDArray[np.bool_]:
 
 
 def _rhythm(description: DatasetDescription) -> str:
-    if description.label_every == 1 and description.label_first == 0:
+    if description.labels_every_frame:
         return ""
     return f" (every {description.label_every} from frame {description.label_first})"

@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple
 
 from rgbt_track.data.box_check import box_remarks
 from rgbt_track.data.description import DatasetDescription, load_description
-from rgbt_track.data.discovery import Item, find_items, split_items
+from rgbt_track.data.discovery import Item
 from rgbt_track.data.image_check import ImageFacts, look_at_image, numbering_gap
-from rgbt_track.data.readers import read_item
+from rgbt_track.data.layouts.registry import LAYOUTS
+from rgbt_track.data.open import open_items
 from rgbt_track.data.sequence import Sequence
 
 _THREADS = 4
@@ -73,12 +74,10 @@ def inspect_dataset(
 
     ``quick`` decodes only the first and the last image of each folder of frames, otherwise all
     are. ``progress`` is called with the number of sequences done and their total. Raises what
-    ``find_items`` raises: a root that is missing or holds nothing of the set.
+    ``open_items`` raises: a root that is missing or holds nothing of the set.
     """
     description, root = load_description(name), Path(root)
-    items = find_items(description, root)
-    if split is not None:
-        items = split_items(description.split(split), root, items)
+    items = open_items(description, root, split)
     findings: list[Finding] = []
     found = [_Read(item, each) for item in items for each in _read(description, item, findings)]
     done, images = 0, 0
@@ -100,7 +99,7 @@ def inspect_dataset(
 
 def _read(description: DatasetDescription, item: Item, findings: list[Finding]) -> list[Sequence]:
     try:
-        return read_item(description, item)
+        return LAYOUTS[description.layout].read(description, item)
     except (ValueError, OSError) as error:
         place, colon, text = str(error).partition(": ")
         findings.append(Finding("error", place if colon else item.name, text or str(error)))
@@ -156,9 +155,11 @@ def _sequence_findings(
 def _row(description: DatasetDescription, read: _Read, frame: int) -> str:
     """The label file and row of a frame; the sequence's name where labels are no rows."""
     row = (frame - description.label_first) // description.label_every + 1
+    if not LAYOUTS[description.layout].one_sequence:
+        return read.sequence.name
     for file in description.boxes or ("groundtruth.txt",):
         path = read.item.folder / file
-        if description.layout != "stills" and path.is_file():
+        if path.is_file():
             return f"{path}: row {row}"
     return read.sequence.name
 

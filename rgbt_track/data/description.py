@@ -78,10 +78,15 @@ class DatasetDescription:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.layout != "vot" and self.rgb is None and self.tir is None:
+        if self.rgb is None and self.tir is None:
             raise ValueError("name at least one of the folders 'rgb' and 'tir'")
         if self.label_every < 1 or self.label_first < 0:
             raise ValueError("label_every must be at least 1 and label_first at least 0")
+
+    @property
+    def labels_every_frame(self) -> bool:
+        """Whether a label file has one row per frame, so that its rows count the frames."""
+        return self.label_every == 1 and self.label_first == 0
 
     def split(self, name: str) -> SplitDescription:
         """The split of this name; ``ValueError`` lists those there are."""

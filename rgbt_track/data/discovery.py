@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from rgbt_track.data.description import SplitDescription
 from rgbt_track.io.files import read_lines
 from rgbt_track.io.images import natural_key
 from rgbt_track.resources import nearest
-
-if TYPE_CHECKING:
-    from rgbt_track.data.description import DatasetDescription, SplitDescription
 
 T = TypeVar("T", bound="Named")
 _DEPTH = 4
@@ -52,19 +50,12 @@ class Item:
         return None
 
 
-def find_items(description: DatasetDescription, root: Path) -> list[Item]:
-    """All sequence folders (or groups of stills) under ``root``, in natural order.
+def find_items(root: Path, markers: Iterable[str]) -> list[Item]:
+    """The folders under ``root`` that hold any of ``markers`` (files or folders), in natural order.
 
-    A name that occurs twice is qualified by its parent folders. Raises ``FileNotFoundError`` when
-    the root is missing or holds nothing of the expected shape.
+    None is looked for below another. A name that occurs twice is qualified by its parent folders.
     """
-    if not root.is_dir():
-        raise FileNotFoundError(f"no such folder: {root}; --root is where {description.name} lies")
-    folders = list(_search(root, _markers(description), _DEPTH))
-    if not folders:
-        raise FileNotFoundError(
-            f"{root}: nothing of {description.name} found; expected {_expected_tree(description)}"
-        )
+    folders = list(search_folders(root, tuple(markers)))
     counts = Counter(folder.name for folder in folders)
     items = []
     for folder in folders:
@@ -73,6 +64,18 @@ def find_items(description: DatasetDescription, root: Path) -> list[Item]:
         name = (folder.name or folder.resolve().name) if unique else "-".join(parts)
         items.append(Item(name, folder, parts))
     return sorted(items, key=lambda item: natural_key(item.name))
+
+
+def search_folders(folder: Path, markers: tuple[str, ...], depth: int = _DEPTH) -> Iterator[Path]:
+    """The folders that hold any of ``markers``, ``depth`` levels down, found as they are needed."""
+    if any((folder / marker).exists() for marker in markers):
+        yield folder
+    elif depth:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir()]
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield from search_folders(folder / name, markers, depth - 1)
 
 
 def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:
@@ -120,29 +123,3 @@ def _listed(path: Path, items: list[Item]) -> list[Item]:
 
 def _lies_in(patterns: tuple[str, ...], parts: tuple[str, ...]) -> bool:
     return any(fnmatch(part.lower(), pattern.lower()) for pattern in patterns for part in parts)
-
-
-def _markers(description: DatasetDescription) -> tuple[str, ...]:
-    if description.layout == "vot":
-        return ("sequence",)
-    return tuple(folder for folder in (description.rgb, description.tir) if folder)
-
-
-def _search(folder: Path, markers: tuple[str, ...], depth: int) -> Iterator[Path]:
-    # One of the folders is enough: a half-copied pair must be found to be reported.
-    if any((folder / marker).exists() for marker in markers):
-        yield folder
-    elif depth:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir()]
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield from _search(folder / name, markers, depth - 1)
-
-
-def _expected_tree(description: DatasetDescription) -> str:
-    if description.tree:
-        return " ".join(description.tree.split())
-    place = "" if description.layout == "stills" else "<sequence>/"
-    files = description.boxes[:1] if description.layout == "sequences" else ()
-    return " ".join(place + part for part in (*_markers(description), *files))

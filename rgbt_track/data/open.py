@@ -1,13 +1,14 @@
-"""``open_dataset``: the sequences of a described data set, found and read."""
+"""Opening a described data set: its sequences, or what is known about their targets."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-from rgbt_track.data.description import load_description
-from rgbt_track.data.discovery import choose, find_items, split_items
-from rgbt_track.data.readers import read_item
+from rgbt_track.data.annotations import Annotation
+from rgbt_track.data.description import DatasetDescription, load_description
+from rgbt_track.data.discovery import Item, choose, find_items, search_folders, split_items
+from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.sequence import Sequence
 
 
@@ -25,11 +26,66 @@ def open_dataset(
     a tree of another shape, frames and labels that do not match, and unreadable labels.
     """
     description, root = load_description(name), Path(root)
-    items = find_items(description, root)
-    if split is not None:
-        items = split_items(description.split(split), root, items)
-    if description.layout != "stills":
+    layout = LAYOUTS[description.layout]
+    items = open_items(description, root, split)
+    if layout.one_sequence:
         items = choose(items, sequences, root)
         sequences = None
-    found = [sequence for item in items for sequence in read_item(description, item)]
+    found = [sequence for item in items for sequence in layout.read(description, item)]
     return choose(found, sequences, root)
+
+
+def open_items(description: DatasetDescription, root: Path, split: str | None = None) -> list[Item]:
+    """The folders that hold the sequences (or groups of stills) of a data set, or of a split.
+
+    Raises ``FileNotFoundError`` when the root is missing or holds nothing of the expected shape,
+    and as ``split_items``.
+    """
+    layout = LAYOUTS[description.layout]
+    items = find_items(_checked_root(description, root), layout.markers(description))
+    if not items:
+        tree = " ".join(description.tree.split()) or " ".join(layout.tree(description))
+        raise FileNotFoundError(f"{root}: nothing of {description.name} found; expected {tree}")
+    return items if split is None else split_items(description.split(split), root, items)
+
+
+def open_annotations(
+    name: str | Path,
+    root: str | Path,
+    split: str | None = None,
+    sequences: Collection[str] | None = None,
+) -> dict[str, Annotation]:
+    """Name -> annotation of a data set's sequences, from label files alone: no frame is needed.
+
+    Arguments as for ``open_dataset``; a sequence is a folder that holds a label file. Raises
+    ``FileNotFoundError`` where there is none, and where a label does not belong to every frame, so
+    that the images are needed to count them; ``ValueError`` for a bad file or split.
+    """
+    description, root = load_description(name), Path(root)
+    annotate = LAYOUTS[description.layout].annotate
+    _checked_root(description, root)
+    if annotate is None or not description.labels_every_frame:
+        raise FileNotFoundError(
+            f"{root}: no images of {description.name}; its labels alone do not tell the frames"
+        )
+    items = find_items(root, description.boxes)
+    if not items:
+        raise FileNotFoundError(
+            f"{root}: neither images nor ground truth of {description.name}; "
+            f"expected {description.tree or '<sequence>/' + ' or '.join(description.boxes)}"
+        )
+    if split is not None:
+        items = split_items(description.split(split), root, items)
+    return {item.name: annotate(description, item) for item in choose(items, sequences, root)}
+
+
+def has_frames(description: DatasetDescription, root: Path) -> bool:
+    """Whether there is a folder of frames anywhere under ``root``."""
+    markers = LAYOUTS[description.layout].markers(description)
+    return root.is_dir() and any(True for _ in search_folders(root, markers))
+
+
+def _checked_root(description: DatasetDescription, root: Path) -> Path:
+    if not root.is_dir():
+        raise FileNotFoundError(f"no such folder: {root}; --root is where {description.name} lies")
+    return root

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, iou_xywh
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.masks import foreground, mask_extent, read_mask
 from rgbt_track.io.images import read_rgb, read_tir
 
@@ -24,39 +25,53 @@ class Sequence:
     """Frames and labels of one target.
 
     ``rgb`` and ``tir`` are the image files in order, ``None`` for a modality the set lacks.
-    ``boxes`` (N, 4) are x, y, w, h in pixels of the visible image, as released: NaN rows where a
-    frame has no label, and whatever the release writes where ``absent`` (N,) is true.
-    ``boxes_tir`` are those of the thermal image where a set labels both. ``masks`` are one file
-    per frame; where ``mask_labels`` is true they hold one integer per object, otherwise the
-    bright pixels are the target.
+    ``annotation`` has a row per frame; its parts are properties here. ``masks`` are one file per
+    frame; where ``mask_labels`` is true they hold one integer per object, otherwise the bright
+    pixels are the target.
     """
 
     name: str
     rgb: tuple[Path, ...] | None
     tir: tuple[Path, ...] | None
-    boxes: Boxes
-    absent: NDArray[np.bool_]
-    boxes_tir: Boxes | None = None
-    attributes: tuple[str, ...] = ()
+    annotation: Annotation
     masks: tuple[Path, ...] | None = None
     mask_labels: bool = False
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.tir is None:
             raise ValueError(f"{self.name}: a sequence needs visible or thermal frames")
-        for what in ("rgb", "tir", "boxes_tir", "absent", "masks"):
+        for what in ("rgb", "tir", "masks"):
             values = getattr(self, what)
             if values is not None and len(values) != len(self.boxes):
                 raise ValueError(f"{self.name}: {len(values)} {what} for {len(self.boxes)} boxes")
 
     def __len__(self) -> int:
-        return len(self.boxes)
+        return len(self.annotation)
+
+    @property
+    def boxes(self) -> Boxes:
+        """(N, 4) x, y, w, h in pixels of the visible image; NaN rows without a label."""
+        return self.annotation.boxes
+
+    @property
+    def boxes_tir(self) -> Boxes | None:
+        """(N, 4) boxes in the thermal image, where the set labels both."""
+        return self.annotation.boxes_tir
+
+    @property
+    def absent(self) -> NDArray[np.bool_]:
+        """(N,) whether the set says that the target is not there."""
+        return self.annotation.absent
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of the challenges that the set says occur."""
+        return self.annotation.attributes
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """(N,) whether a frame has a box of positive size that the set does not mark absent."""
-        finite = np.isfinite(self.boxes).all(1)
-        return finite & ~self.absent & (np.nan_to_num(self.boxes[:, 2:]) > 0).all(1)
+        return self.annotation.labelled
 
     def frame(self, index: int) -> Frame:
         """Read frame ``index`` (from 0): visible (H, W, 3) uint8 RGB and thermal as it is stored.

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.description import DatasetDescription, load_description
-from rgbt_track.data.discovery import find_items
-from rgbt_track.data.open import open_dataset
+from rgbt_track.data.open import has_frames, open_annotations, open_dataset
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.evaluation.frame_errors import Truth
 from rgbt_track.evaluation.rules import Rules, find_rules
-from rgbt_track.evaluation.truthfiles import Labels, open_labels
 
 
 @dataclass(frozen=True)
@@ -83,52 +82,45 @@ def open_evaluation_set(
         split = "test" if any(part.name == "test" for part in description.splits) else "all"
     part = None if split == "all" else split
     chosen = find_rules(description.name, rules)
-    opened: list[Sequence] | list[Labels]
-    if images or has_images(description, Path(root)):
+    frames: dict[str, Sequence] = {}
+    if images or has_frames(description, Path(root)):
         opened = open_dataset(name, root, part, sequences)
+        frames = {sequence.name: sequence for sequence in opened}
+        if len(frames) != len(opened):
+            raise ValueError(
+                f"{root}: several sequences have one name; results could not be told apart"
+            )
+        annotations = {name: sequence.annotation for name, sequence in frames.items()}
     else:
-        opened = open_labels(description, Path(root), part)
-    by_name = {item.name: item for item in opened}
-    if len(by_name) != len(opened):
-        raise ValueError(
-            f"{root}: several sequences have one name; results could not be told apart"
-        )
+        annotations = open_annotations(name, root, part, sequences)
     return EvaluationSet(
         description=description,
         split=part,
         rules=replace(chosen, truth_format="xywh"),
-        truths={name: _truth(item, description, chosen) for name, item in by_name.items()},
-        lengths={name: len(item) for name, item in by_name.items()},
-        attributes={name: item.attributes for name, item in by_name.items()},
-        sequences={name: item for name, item in by_name.items() if isinstance(item, Sequence)},
+        truths={name: _truth(item, description, chosen) for name, item in annotations.items()},
+        lengths={name: len(item) for name, item in annotations.items()},
+        attributes={name: item.attributes for name, item in annotations.items()},
+        sequences=frames,
     )
 
 
-def has_images(description: DatasetDescription, root: Path) -> bool:
-    """Whether there is a folder of frames anywhere under ``root``."""
-    try:
-        return bool(find_items(description, root))
-    except FileNotFoundError:
-        return False
-
-
-def _truth(sequence: Sequence | Labels, description: DatasetDescription, rules: Rules) -> Truth:
-    visible = _released(sequence.boxes, sequence, description, rules)
-    if rules.truth == "single" or sequence.boxes_tir is None:
+def _truth(annotation: Annotation, description: DatasetDescription, rules: Rules) -> Truth:
+    visible = _released(annotation.boxes, annotation.absent, description, rules)
+    if rules.truth == "single" or annotation.boxes_tir is None:
         return visible
-    infrared = _released(sequence.boxes_tir, sequence, description, rules)
+    infrared = _released(annotation.boxes_tir, annotation.absent, description, rules)
     return {"visible": visible, "infrared": infrared}
 
 
 def _released(
     boxes: NDArray[np.floating],
-    sequence: Sequence | Labels,
+    absent: NDArray[np.bool_],
     description: DatasetDescription,
     rules: Rules,
 ) -> NDArray[np.floating]:
     boxes = own_pixels(boxes, description.first_pixel)
     if rules.unlabelled == "left out":
-        boxes[sequence.absent] = np.nan
+        boxes[absent] = np.nan
     return boxes
 
 

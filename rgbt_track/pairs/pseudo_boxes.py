@@ -34,8 +34,11 @@ def invent_boxes(sequences: Iterable[Sequence], count: int, seed: int = 0) -> li
             continue
         rng = np.random.default_rng([seed, number])
         for index, box in enumerate(_boxes(sequence, count, rng), start=1):
+            annotation = dataclasses.replace(sequence.annotation, boxes=box[None])
             result.append(
-                dataclasses.replace(sequence, name=f"{sequence.name}-{index}", boxes=box[None])
+                dataclasses.replace(
+                    sequence, name=f"{sequence.name}-{index}", annotation=annotation
+                )
             )
     return result
 

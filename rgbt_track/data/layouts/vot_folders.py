@@ -8,20 +8,18 @@ numbered from 1 and, as there, ground truth may stop before the frames do.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, polygon_to_xywh
+from rgbt_track.data.annotations import Annotation
+from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
 from rgbt_track.data.masks import mask_extent
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.box_files import parse_row
 from rgbt_track.io.files import read_lines
-
-if TYPE_CHECKING:
-    from rgbt_track.data.description import DatasetDescription
 
 Files = tuple[Path, ...]
 
@@ -52,7 +50,8 @@ def read_vot_folder(description: DatasetDescription, item: Item) -> Sequence:
     boxes[: len(regions)] = regions
     absent = np.isnan(boxes).any(1)
     absent[len(regions) :] = False
-    return Sequence(item.name, rgb, tir, boxes, absent, attributes=_tags(item.folder))
+    annotation = Annotation(boxes, absent, attributes=_tags(item.folder))
+    return Sequence(item.name, rgb, tir, annotation)
 
 
 def region_box(line: str, where: str) -> Boxes:

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes
-from rgbt_track.data.annotations import to_xywh
+from rgbt_track.data.annotations import Annotation, to_xywh
+from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
 from rgbt_track.data.masks import boxes_from_masks
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.box_files import parse_row
 from rgbt_track.io.files import read_lines
 from rgbt_track.io.images import list_images
-
-if TYPE_CHECKING:
-    from rgbt_track.data.description import DatasetDescription
 
 Stems = dict[str, Path]
 
@@ -53,8 +50,7 @@ def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
                     name=prefix + stem + (f"-{number}" if len(boxes) > 1 else ""),
                     rgb=None if rgb is None else (rgb[stem],),
                     tir=None if tir is None else (tir[stem],),
-                    boxes=box[None],
-                    absent=np.zeros(1, bool),
+                    annotation=Annotation(box[None], absent=np.zeros(1, bool)),
                     masks=(masks[stem],) if stem in masks else None,
                     mask_labels=description.mask_labels,
                 )
