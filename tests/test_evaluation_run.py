@@ -17,7 +17,8 @@ from rgbt_track.evaluation.report import failures
 from rgbt_track.evaluation.robustness import disturbances as degrade
 from rgbt_track.evaluation.robustness import protocol as robustness
 from rgbt_track.evaluation.robustness.disturbances import DisturbedSequence, missing_spans
-from rgbt_track.evaluation.runner import Job, TrackerSource, run_jobs, run_sequence
+from rgbt_track.evaluation.runner import Job, run_jobs, run_sequence
+from rgbt_track.evaluation.trackers import TrackerSource
 
 SIZE = (48, 64)  # height, width
 

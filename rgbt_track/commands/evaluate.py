@@ -11,7 +11,8 @@ import typer
 from rgbt_track.commands.score import RULES_HELP, SPLIT_HELP, print_scores
 
 if TYPE_CHECKING:
-    from rgbt_track.evaluation.runner import Job, TrackerSource
+    from rgbt_track.evaluation.runner import Job
+    from rgbt_track.evaluation.trackers import TrackerSource
 
 _SHOWN_FAILURES = 3
 
@@ -44,8 +45,8 @@ def evaluate(
     from rgbt_track.evaluation.report.failures import failure_pictures, worst_sequences
     from rgbt_track.evaluation.report.plots import require_matplotlib
     from rgbt_track.evaluation.report.write import write_report
-    from rgbt_track.evaluation.runner import Job, TrackerSource
-    from rgbt_track.evaluation.trackers import short_name
+    from rgbt_track.evaluation.runner import Job
+    from rgbt_track.evaluation.trackers import TrackerSource, short_name
     from rgbt_track.resources import default_tracker
 
     if plots:

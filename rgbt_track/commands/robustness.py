@@ -46,8 +46,7 @@ def robustness(
     from rgbt_track.evaluation.report.tables import to_rich
     from rgbt_track.evaluation.robustness import protocol
     from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
-    from rgbt_track.evaluation.runner import TrackerSource
-    from rgbt_track.evaluation.trackers import short_name
+    from rgbt_track.evaluation.trackers import TrackerSource, short_name
     from rgbt_track.resources import default_tracker
 
     if plots:

@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rgbt_track.evaluation.ground_truth import own_pixels
 from rgbt_track.evaluation.result_files import read_boxes
+from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import write_text
 
@@ -48,14 +49,6 @@ class Footage(Protocol):
     def frame(self, index: int) -> tuple[Any, Any]: ...
 
 
-class AnyTracker(Protocol):
-    """What the runner needs of a tracker: the two calls of ``rgbt_track.Tracker``."""
-
-    def init(self, rgb: Any, tir: Any, box: ArrayLike) -> Any: ...
-
-    def update(self, rgb: Any, tir: Any, state: Any) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Job:
     """One sequence to run: where its boxes go, and the first pixel of the data set."""
@@ -71,24 +64,6 @@ class Job:
             return len(read_boxes(self.path)) == len(self.footage)
         except (FileNotFoundError, ValueError):
             return False
-
-
-@dataclass(frozen=True)
-class TrackerSource:
-    """How a process makes its tracker: a name or YAML for ``load_tracker``, or ``module:factory``.
-
-    A factory is called with the keyword ``device`` and returns anything with ``init`` and
-    ``update``.
-    """
-
-    name: str
-    weights: str | None = None
-
-    def load(self, device: str) -> AnyTracker:
-        """Make the tracker; raises as ``load_tracker`` does, ``ValueError`` for a bad factory."""
-        from rgbt_track.evaluation.trackers import make_tracker
-
-        return make_tracker(self.name, device, self.weights)
 
 
 def run_sequence(

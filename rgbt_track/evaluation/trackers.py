@@ -10,15 +10,39 @@ import hashlib
 import importlib
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
 
 from rgbt_track.io.files import write_text
 
-if TYPE_CHECKING:
-    from rgbt_track.evaluation.runner import AnyTracker
-
 STAMP = "tracker.json"
+
+
+class AnyTracker(Protocol):
+    """What the runner needs of a tracker: the two calls of ``rgbt_track.Tracker``."""
+
+    def init(self, rgb: Any, tir: Any, box: ArrayLike) -> Any: ...
+
+    def update(self, rgb: Any, tir: Any, state: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class TrackerSource:
+    """How a process makes its tracker: a name or YAML for ``load_tracker``, or ``module:factory``.
+
+    A factory is called with the keyword ``device`` and returns anything with ``init`` and
+    ``update``.
+    """
+
+    name: str
+    weights: str | None = None
+
+    def load(self, device: str) -> AnyTracker:
+        """Make the tracker; raises as ``load_tracker`` does, ``ValueError`` for a bad factory."""
+        return make_tracker(self.name, device, self.weights)
 
 
 def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> AnyTracker:
