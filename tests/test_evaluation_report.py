@@ -19,8 +19,8 @@ import typer
 from typer.testing import CliRunner
 
 from rgbt_track.commands import evaluate, failures, robustness, score
-from rgbt_track.evaluation.report.tables import Table, to_csv, to_markdown
 from rgbt_track.evaluation.scoring import score_results
+from rgbt_track.io.tables import Table, to_csv, to_markdown
 from rgbt_track.vot.published import VOT_RGBT2020, published_vot_rgbt2020
 
 NAMES = {"left<b>": 6, "leftgirl'swhitebag": 5, "tree": 4}

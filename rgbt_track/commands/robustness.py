@@ -43,10 +43,10 @@ def robustness(
 
     from rgbt_track.evaluation.ground_truth import open_evaluation_set
     from rgbt_track.evaluation.report.plots import require_matplotlib
-    from rgbt_track.evaluation.report.tables import to_rich
     from rgbt_track.evaluation.robustness import protocol
     from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
     from rgbt_track.evaluation.trackers import TrackerSource, short_name
+    from rgbt_track.io.tables import to_rich
     from rgbt_track.resources import default_tracker
 
     if plots:

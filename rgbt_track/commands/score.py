@@ -77,19 +77,20 @@ def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "t
     """Print the overall table; what had to be done to the results goes to the error stream."""
     from rich.console import Console
 
-    from rgbt_track.evaluation.report import tables
+    from rgbt_track.evaluation.report.tables import overall_table, ranked, to_json
+    from rgbt_track.io.tables import to_csv, to_markdown, to_rich
 
-    entries = tables.ranked(data, entries)
-    table = tables.overall_table(data, entries)
+    entries = ranked(data, entries)
+    table = overall_table(data, entries)
     if format == "json":
-        typer.echo(tables.to_json(data, entries), nl=False)
+        typer.echo(to_json(data, entries), nl=False)
     elif format == "csv":
-        typer.echo(tables.to_csv(table), nl=False)
+        typer.echo(to_csv(table), nl=False)
     elif format == "markdown":
-        typer.echo(tables.to_markdown(table), nl=False)
+        typer.echo(to_markdown(table), nl=False)
     else:
         typer.echo(table.title)
-        Console().print(tables.to_rich(table))
+        Console().print(to_rich(table))
     for entry in entries:
         for note in entry.scores.notes[:_MOST_NOTES]:
             typer.echo(f"note: {entry.name}: {note}", err=True)

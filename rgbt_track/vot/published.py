@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rgbt_track.evaluation.report.tables import Cell, Table
+from rgbt_track.io.tables import Cell, Table
 
 
 class VOTScore(NamedTuple):

@@ -79,7 +79,7 @@ def print_beside_published(scores: Sequence[Score]) -> None:
     """Print the measures among those published on VOT2020-RGBT, best EAO first."""
     from rich.console import Console
 
-    from rgbt_track.evaluation.report.tables import to_rich
+    from rgbt_track.io.tables import to_rich
     from rgbt_track.vot.published import published_vot_rgbt2020
 
     own = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from rgbt_track import __version__
-from rgbt_track.evaluation.report.tables import Cell, Table, cell_text
+from rgbt_track.io.tables import Cell, Table, cell_text
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; max-width: 75rem;

@@ -1,35 +1,16 @@
-"""Scores as tables: one set of rows, written for a terminal, Markdown, CSV and JSON."""
+"""Scores as tables, and everything about them as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from rgbt_track import __version__
 from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
-Cell = str | float | int | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A heading, column names, and rows whose first cell is a name; ``None`` is an empty cell.
-
-    Values in [0, 1] are shares; ``fps`` columns are frames per second, ``frames`` whole numbers.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+from rgbt_track.io.tables import Cell, Table
 
 
 def ranked(data: EvaluationSet, entries: Sequence[Entry]) -> list[Entry]:
@@ -90,55 +71,6 @@ def title_of(data: EvaluationSet, entries: Sequence[Entry]) -> str:
     of_all = f" of {data.whole}" if count < data.whole else ""
     sequences = f"{count}{of_all} sequence{'s' if max(count, data.whole) > 1 else ''}"
     return f"{data.name}{part}, {data.rules.name} rules, {sequences}, {frames:,} scored frames"
-
-
-def cell_text(column: str, value: Cell) -> str:
-    """A cell as people read it: shares with four decimals, rates with one."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.1f}" if column == "fps" else f"{value:.4f}"
-    return str(value)
-
-
-def to_markdown(table: Table) -> str:
-    """The table as GitHub-flavoured Markdown, ending in a newline."""
-    lines = [f"**{table.title}**", "", _row(table.columns), _row(_rule(table.columns))]
-    for row in table.rows:
-        cells = zip(table.columns, row, strict=True)
-        lines.append(_row(cell_text(column, value).replace("|", "\\|") for column, value in cells))
-    return "\n".join(lines) + "\n"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _rule(columns: Sequence[str]) -> list[str]:
-    return ["---"] + ["---:"] * (len(columns) - 1)
-
-
-def to_csv(table: Table) -> str:
-    """The table as CSV with a header line, values in full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(["" if cell is None else cell for cell in row] for row in table.rows)
-    return text.getvalue()
-
-
-def to_rich(table: Table) -> RichTable:
-    """The table for ``rich.console.Console.print``, without its title."""
-    from rich.markup import escape
-    from rich.table import Table as RichTable
-
-    drawn = RichTable()
-    for index, column in enumerate(table.columns):
-        drawn.add_column(escape(column), justify="right" if index else "left")
-    for row in table.rows:
-        cells = zip(table.columns, row, strict=True)
-        drawn.add_row(*(escape(cell_text(column, value)) for column, value in cells))
-    return drawn
 
 
 def to_json(data: EvaluationSet, entries: Sequence[Entry]) -> str:

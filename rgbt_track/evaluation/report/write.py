@@ -10,17 +10,15 @@ from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.report.html import report_page
 from rgbt_track.evaluation.report.tables import (
-    Table,
     attribute_table,
     overall_table,
     ranked,
     sequence_table,
     title_of,
-    to_csv,
     to_json,
-    to_markdown,
 )
 from rgbt_track.io.files import write_text
+from rgbt_track.io.tables import Table, to_csv, to_markdown
 
 ABOUT = {
     "official": "Scored by the benchmark's own rules, which reproduce its published tables.",

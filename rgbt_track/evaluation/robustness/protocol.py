@@ -14,7 +14,6 @@ from pathlib import Path
 from rgbt_track.evaluation.comparison import Entry, compare_folders
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.report.html import report_page
-from rgbt_track.evaluation.report.tables import Cell, Table, to_csv, to_markdown
 from rgbt_track.evaluation.robustness.disturbances import (
     DISTURBANCES,
     DisturbedSequence,
@@ -22,6 +21,7 @@ from rgbt_track.evaluation.robustness.disturbances import (
 )
 from rgbt_track.evaluation.runner import Job
 from rgbt_track.io.files import write_text
+from rgbt_track.io.tables import Cell, Table, to_csv, to_markdown
 
 Curve = dict[float, float]
 
