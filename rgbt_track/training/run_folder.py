@@ -47,7 +47,7 @@ def check_folder(
     last: Path,
     config: Any,
     resume: bool,
-    sections: tuple[str, ...] = ("model", "tracking"),
+    sections: tuple[str, ...],
 ) -> None:
     """Whether a run may begin or go on in ``out``.
 

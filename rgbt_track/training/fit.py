@@ -1,0 +1,135 @@
+"""What every training run does, of a tracker or of an image-fusion network.
+
+A run begins in a folder that is new or its own, trains with Lightning's Trainer, keeps its record,
+checkpoints and metrics there, and ends with curves. What differs is passed in.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from rgbt_track.config.image_fusion import ImageExperiment, ImageTrainingConfig
+from rgbt_track.config.tracker import Config
+from rgbt_track.config.training import TrainingConfig
+from rgbt_track.training.callbacks import SaveLast
+from rgbt_track.training.curves import draw_curves
+from rgbt_track.training.metrics_file import MetricsFile, cut_metrics
+from rgbt_track.training.run_folder import LAST, check_folder, steps_done, write_record
+
+METRICS, WEIGHTS, CURVES = "metrics.csv", "weights.safetensors", "curves.png"
+_HARMLESS = (".*does not have many workers.*", ".*module.s. in eval mode.*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run lies and what it runs on.
+
+    Args:
+        out: the run's folder.
+        resume: go on from the folder's last checkpoint.
+        devices, nodes, accelerator: Lightning's.
+        progress: show a progress bar.
+    """
+
+    out: Path
+    resume: bool = False
+    devices: int | str = "auto"
+    nodes: int = 1
+    accelerator: str = "auto"
+    progress: bool = True
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.out / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a resumed run goes on from."""
+        return self.checkpoints / LAST
+
+
+def begin(run: Run, experiment: Config | ImageExperiment, sections: tuple[str, ...]) -> int:
+    """Check the folder and seed all generators; returns the steps that the run has done already.
+
+    ``sections`` of the experiment must be as they were in a run that is resumed. Raises as
+    ``check_folder`` and ``steps_done``.
+    """
+    check_folder(run.out, run.last, experiment, run.resume, sections)
+    done = steps_done(run.last) if run.resume else 0
+    pl.seed_everything(experiment.training.seed, workers=True, verbose=False)
+    return done
+
+
+def make_trainer(
+    run: Run,
+    training: TrainingConfig | ImageTrainingConfig,
+    *,
+    validates: bool,
+    callbacks: Iterable[Callback] = (),
+    **options: Any,
+) -> pl.Trainer:
+    """Lightning's Trainer as every experiment wants it; ``options`` are further arguments of it.
+
+    Raises ``ValueError`` in one line where Lightning refuses the settings.
+    """
+    always: list[Callback] = [SaveLast(run.last, training.checkpoint_every)]
+    shown = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
+    try:
+        return pl.Trainer(
+            default_root_dir=run.out,
+            accelerator=run.accelerator,
+            devices=run.devices,
+            num_nodes=run.nodes,
+            precision=training.precision,
+            max_epochs=training.epochs,
+            gradient_clip_val=training.optimizer.clip or None,
+            limit_val_batches=None if validates else 0,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=[
+                MetricsFile(run.out / METRICS),
+                TensorBoardLogger(run.out, name="", version="log"),
+            ],
+            callbacks=[*always, *callbacks, *shown],
+            enable_progress_bar=run.progress,
+            enable_model_summary=False,
+            **options,
+        )
+    except MisconfigurationException as error:
+        raise ValueError(f"Lightning refuses these settings: {error}") from None
+
+
+def fit(
+    run: Run,
+    experiment: Config | ImageExperiment,
+    trainer: pl.Trainer,
+    module: pl.LightningModule,
+    data: pl.LightningDataModule,
+    done: int,
+) -> None:
+    """Write the run's record and train; ``done`` steps are those of the run that is resumed."""
+    if trainer.is_global_zero:
+        write_record(run.out, experiment)
+        if run.resume:
+            cut_metrics(run.out / METRICS, done)
+    with warnings.catch_warnings():
+        for message in _HARMLESS:
+            warnings.filterwarnings("ignore", message=message)
+        checkpoint = str(run.last) if run.resume else None
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+def draw_run(run: Run) -> None:
+    """Draw the run's curves out of its metrics, if it has logged any."""
+    if (run.out / METRICS).is_file():
+        draw_curves(run.out / METRICS, run.out / CURVES)
