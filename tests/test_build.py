@@ -145,7 +145,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     def full(*arguments: object, **options: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("rgbt_track.models.checkpoint.save_file", full)
+    monkeypatch.setattr("rgbt_track.models.state_dict.save_file", full)
     with pytest.raises(OSError, match="no space"):
         save_weights(path, build_network(MODEL, seed=2), CONFIG)
     assert path.read_bytes() == before

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -97,6 +96,7 @@ def _run(
     from rich.progress import track as progress
 
     from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
+    from rgbt_track.io.files import growing_file
 
     state, sheet, count = None, Sheet(), 0
     with ExitStack() as open_files:
@@ -132,22 +132,6 @@ def _run(
     if picture is not None:
         sheet.write(picture)
     return count
-
-
-@contextmanager
-def growing_file(path: Path) -> Iterator[TextIO]:
-    """A text file flushed line by line as ``<path>.part`` and moved to its name at the end.
-
-    After an error the ``.part`` file stays, with every row up to the error, if there is one.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
-            yield file
-    finally:
-        if part.is_file() and not part.stat().st_size:
-            part.unlink()
-    os.replace(part, path)
 
 
 def draw_box(rgb: Frame, tir: Frame) -> list[float]:

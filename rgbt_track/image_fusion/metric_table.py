@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusion_modules.image.metrics import METRICS
+from rgbt_track.io.files import atomic_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,13 +64,11 @@ class MetricTable:
     def write_csv(self, path: Path, mean: bool = True) -> None:
         """Write the rows, and their mean, atomically."""
         rows = dict(self.rows) | ({"mean": self.mean()} if mean else {})
-        part = path.with_name(f".{path.name}.part")
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["name", *METRICS])
             for name, values in rows.items():
                 writer.writerow([name, *(f"{values[key]:.6f}" for key in METRICS)])
-        part.replace(path)
 
 
 def _cells(values: dict[str, float]) -> list[str]:

@@ -7,16 +7,14 @@ itself what it belongs to; the LRRNet authors' published file is recognised by i
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
-from rgbt_track.models.state_dict import fit_state, read_metadata, read_state
+from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
 from rgbt_track.resources import WEIGHTS, nearest
 
 METADATA = "image_fusion"
@@ -47,11 +45,8 @@ def save_image_weights(
     """Write the weights with name and arguments as one safetensors file, whole or not at all."""
     path = Path(path)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    part = path.with_name(f".{path.name}.part")
     described = json.dumps({"name": name, "arguments": arguments})
-    save_file(state, part, metadata={METADATA: described})
-    os.chmod(part, 0o644)
-    os.replace(part, path)
+    write_state(path, state, {METADATA: described})
 
 
 def load_image_network(weights: str | Path) -> ImageFusion:

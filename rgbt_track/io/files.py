@@ -1,9 +1,61 @@
-"""Text files: read with one-line errors, written whole or not at all."""
+"""Files are written whole or not at all, and read with one-line errors."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A hidden temporary name beside ``path`` to write a file or folder to.
+
+    What was written takes the place of ``path`` when the block ends; after an error it is removed.
+    So nobody ever sees a part of it. The temporary name has the suffix of ``path``, for writers
+    that go by it, and the number of the process, for processes that write the same file. A folder
+    takes its name only where none of that name is. Raises ``FileNotFoundError`` where the folder
+    around ``path`` is missing.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            raise
+        raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}") from None
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def growing_file(path: Path) -> Iterator[TextIO]:
+    """A text file flushed line by line as ``<path>.part`` and moved to its name at the end.
+
+    After an error the ``.part`` file stays, with every row up to the error, if there is one.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
+            yield file
+    finally:
+        if part.is_file() and not part.stat().st_size:
+            part.unlink()
+    os.replace(part, path)
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -22,14 +74,3 @@ def read_lines(path: str | Path) -> list[str]:
     while lines and not lines[-1]:
         lines.pop()
     return lines
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file so that no reader ever sees a part of it: a temporary name, then a move."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.io.files import atomic_path
+
 _DIGITS = re.compile(r"(\d+)")
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
@@ -64,9 +66,8 @@ def write_image(path: str | Path, rgb: NDArray[np.uint8]) -> None:
     done, data = cv2.imencode(path.suffix, pixels)
     if not done:
         raise ValueError(f"{path}: cannot write an image of this format")
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data.tobytes())
-    part.replace(path)
+    with atomic_path(path) as part:
+        part.write_bytes(data.tobytes())
 
 
 def natural_key(text: str) -> list[tuple[int, int | str]]:

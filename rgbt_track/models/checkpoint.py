@@ -6,14 +6,10 @@ itself what it belongs to.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import Config
@@ -25,6 +21,7 @@ from rgbt_track.models.state_dict import (
     read_metadata,
     read_state,
     without_parts,
+    write_state,
 )
 
 
@@ -51,23 +48,11 @@ def save_weights(
 
     ``dtype`` (``torch.float16``, say) is what floating tensors are stored as; loading casts back.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}")
     state = {
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
         for key, value in network.state_dict().items()
     }
-    metadata = {"config": json.dumps(to_mapping(config))}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(state, temporary, metadata=metadata)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    write_state(path, state, {"config": json.dumps(to_mapping(config))})
 
 
 def read_weights_config(path: str | Path) -> Config:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from rgbt_track.io.files import atomic_path
 
 State = dict[str, Tensor]
 
@@ -42,6 +45,18 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     if not path.is_file():
         raise FileNotFoundError(f"no such weights file: {path}")
     return _read_safetensors(path, tensors=False)[1]
+
+
+def write_state(path: str | Path, state: State, metadata: Mapping[str, str]) -> None:
+    """Write tensors on the CPU and their metadata as ``.safetensors``, whole or not at all.
+
+    Raises ``FileNotFoundError`` where the folder around the file is missing.
+    """
+    with atomic_path(path) as part:
+        if not part.parent.is_dir():
+            raise FileNotFoundError(part.parent)
+        save_file(state, part, metadata=dict(metadata))
+        part.chmod(0o644)
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:

@@ -6,7 +6,6 @@ Each sequence has one challenge and carries its name. The same seed gives the sa
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rgbt_track.io.box_files import write_boxes
-from rgbt_track.io.files import write_text
+from rgbt_track.io.files import atomic_path, write_text
 from rgbt_track.io.images import write_image
 from rgbt_track.synthetic.challenges import CHALLENGES
 from rgbt_track.synthetic.scene import SceneFrame, scene_frames
@@ -65,9 +64,7 @@ def synthesize_sequences(
 
 
 def _write_sequence(folder: Path, settings: dict[str, Any], challenge: str) -> None:
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with atomic_path(folder) as part:
         for sub in ("color", "ir"):
             (part / sub).mkdir(parents=True)
         boxes, tags = [], []
@@ -84,9 +81,6 @@ def _write_sequence(folder: Path, settings: dict[str, Any], challenge: str) -> N
             tags.append(frame.attributes)
         write_boxes(part / "groundtruth.txt", np.array(boxes))
         write_text(part / "attributes.json", _attributes(challenge, tags, settings))
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _attributes(challenge: str, tags: list[tuple[str, ...]], settings: dict[str, Any]) -> str:

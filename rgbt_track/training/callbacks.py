@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
+
+from rgbt_track.io.files import atomic_path
 
 
 class SaveLast(Checkpoint):
@@ -33,7 +34,8 @@ class SaveLast(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
-        part = self.path.with_name(f".{self.path.name}.part")
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            os.replace(part, self.path)
+        if not trainer.is_global_zero:  # takes part in the saving, and writes nothing
+            trainer.save_checkpoint(self.path)
+            return
+        with atomic_path(self.path) as part:
+            trainer.save_checkpoint(part)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbt_track.io.files import atomic_path
 from rgbt_track.training.metrics_file import read_metrics
 
 _COLUMNS = 4
@@ -32,9 +33,8 @@ def draw_curves(metrics: Path, out: Path) -> None:
         panel.grid(alpha=0.3)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
-    part = out.with_name(f".{out.name}.part")
-    figure.savefig(part, format="png", dpi=100)
-    part.replace(out)
+    with atomic_path(out) as part:
+        figure.savefig(part, format="png", dpi=100)
 
 
 def _order(name: str) -> tuple[bool, bool, str]:

@@ -15,6 +15,8 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from rgbt_track.io.files import write_text
+
 Curves = dict[str, list[tuple[int, float]]]
 _HEAD = "step,name,value\n"
 
@@ -60,9 +62,7 @@ def cut_metrics(path: Path, step: int) -> None:
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
         if line.endswith("\n") and int(line.split(",", 1)[0]) < step
     ]
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(_HEAD + "".join(kept), encoding="utf-8")
-    part.replace(path)
+    write_text(path, _HEAD + "".join(kept))
 
 
 def read_metrics(path: Path) -> Curves:

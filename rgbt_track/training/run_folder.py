@@ -17,6 +17,7 @@ import yaml
 
 from rgbt_track import __version__
 from rgbt_track.config.parsing import read_yaml, to_mapping
+from rgbt_track.io.files import write_text
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
 CONFIG, RECORD, LAST = "config.yaml", "run.json", "last.ckpt"
@@ -28,7 +29,7 @@ def write_record(out: Path, config: Any) -> None:
     ``config`` is a ``Config``, or any experiment whose ``training`` has a ``seed``.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
+    write_text(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
     record = {
         "command": sys.argv,
         "seed": config.training.seed,
@@ -39,7 +40,7 @@ def write_record(out: Path, config: Any) -> None:
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "packages": {name: _version(name) for name in _PACKAGES},
     }
-    _write(out / RECORD, json.dumps(record, indent=1) + "\n")
+    write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def check_folder(
@@ -115,9 +116,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.io.files import write_text
+from rgbt_track.io.files import atomic_path, write_text
 from rgbt_track.io.frames import prepare_frames
 from rgbt_track.vot.frame_files import common_suffix, place_frames
 from rgbt_track.vot.ground_truth import ground_truth
@@ -216,14 +215,12 @@ def _already_built(folder: Path, texts: Mapping[str, str]) -> bool:
 def _write_sequence(
     folder: Path, texts: Mapping[str, str], channels: Mapping[str, Items[Path]], copy: bool
 ) -> None:
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    for channel, files in channels.items():
-        place_frames(files, part / channel, copy=copy)
-    for file, text in texts.items():
-        write_text(part / file, text)
-    part.replace(folder)
+    with atomic_path(folder) as part:
+        part.mkdir()
+        for channel, files in channels.items():
+            place_frames(files, part / channel, copy=copy)
+        for file, text in texts.items():
+            write_text(part / file, text)
 
 
 def _can_start(sequence: Sequence, width: int, height: int) -> NDArray[np.bool_]:
