@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.synthetic.background import draw_scenery
-from rgbt_track.synthetic.pseudo_thermal import PseudoThermal, _target_cover, pseudo_thermal
+from rgbt_track.synthetic.background import draw_background
+from rgbt_track.synthetic.pseudo_thermal import PseudoThermal, pseudo_thermal, target_alpha
 
 BOX = np.array([60.0, 70.0, 24.0, 40.0])
 
@@ -15,7 +15,7 @@ BOX = np.array([60.0, 70.0, 24.0, 40.0])
 @pytest.fixture(scope="module")
 def picture():
     """A painted world with a red figure in it: image and mask."""
-    rgb = draw_scenery(np.random.default_rng(4), 200, 160).rgb.copy()
+    rgb = draw_background(np.random.default_rng(4), 200, 160).rgb.copy()
     mask = np.zeros((160, 200), np.uint8)
     cv2.ellipse(mask, (72, 90), (11, 19), 0, 0, 360, 1, -1)
     rgb[mask == 1] = (190, 40, 50)
@@ -62,11 +62,11 @@ def test_a_box_serves_where_there_is_no_mask(picture, seed):
 
 def test_the_guess_from_a_box_is_mostly_the_target(picture):
     rgb, mask = picture
-    cover = _target_cover(rgb, None, BOX)
-    assert cover.min() >= 0 and cover.max() <= 1
-    guess = cover > 0.5
+    alpha = target_alpha(rgb, None, BOX)
+    assert alpha.min() >= 0 and alpha.max() <= 1
+    guess = alpha > 0.5
     assert (guess & mask).sum() / (guess | mask).sum() > 0.75
-    assert not cover[:, :40].any() and not cover[:, 110:].any()
+    assert not alpha[:, :40].any() and not alpha[:, 110:].any()
 
 
 @pytest.mark.parametrize("box", [[np.nan] * 4, [-50, -50, 20, 20], [10, 10, 0.4, 9], None])
@@ -78,13 +78,13 @@ def test_a_box_that_shows_nothing_gives_no_target(picture, box):
 
 def test_surfaces_lose_their_texture_and_tones_their_order(picture):
     rgb, mask = picture
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(float)
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(float)
     rough, correlations = [], []
     for seed in range(16):
         thermal = pseudo_thermal(rgb, mask, None, np.random.default_rng(seed)).astype(float)
         rough.append(np.abs(cv2.Laplacian(thermal, cv2.CV_64F)).mean())
-        correlations.append(np.corrcoef(thermal.ravel(), grey.ravel())[0, 1])
-    assert np.mean(rough) < 0.8 * np.abs(cv2.Laplacian(grey, cv2.CV_64F)).mean()
+        correlations.append(np.corrcoef(thermal.ravel(), gray.ravel())[0, 1])
+    assert np.mean(rough) < 0.8 * np.abs(cv2.Laplacian(gray, cv2.CV_64F)).mean()
     assert min(correlations) < -0.1 and max(correlations) > 0.3
 
 

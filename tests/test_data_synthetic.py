@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from rgbt_track.data import open_dataset
-from rgbt_track.synthetic.challenges import CALM_FRAMES, CHALLENGES, Schedule, spells, wander
-from rgbt_track.synthetic.compositing import Placement, placed_box, stamp
+from rgbt_track.synthetic.challenges import (
+    CHALLENGES,
+    CLEAN_FRAMES,
+    Schedule,
+    episodes,
+    random_path,
+)
+from rgbt_track.synthetic.compositing import Placement, composite_pose, pose_box
 from rgbt_track.synthetic.dataset import scene_frames, sequence_names, synthesize_sequences
-from rgbt_track.synthetic.scene import _Scene
+from rgbt_track.synthetic.scene import Scene
 from rgbt_track.synthetic.sprites import SPRITES, draw_sprite
 
 SMALL = (160, 120)
@@ -49,26 +55,26 @@ def test_the_box_is_tight_around_an_unoccluded_target(target):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_placed_box_is_the_extent_of_what_was_stamped(seed):
+def test_the_box_of_a_pose_is_the_extent_of_what_was_drawn(seed):
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(SPRITES)))
     pose = draw_sprite(kind, rng, 60)[int(rng.integers(12))]
     place = Placement(rng.uniform(50, 70, 2) + 20, rng.uniform(20, 60), bool(seed % 2))
     rgb, tir = np.zeros((140, 180, 3), np.uint8), np.zeros((140, 180), np.uint8)
-    cover = stamp(pose, place, rgb, tir, 60, 200)
-    assert rgb[cover == 0].max() == tir[cover == 0].max() == 0
-    np.testing.assert_allclose(extent(cover >= 128), placed_box(pose, place, 180, 140), atol=1.2)
+    alpha = composite_pose(pose, place, rgb, tir, 60, 200)
+    assert rgb[alpha == 0].max() == tir[alpha == 0].max() == 0
+    np.testing.assert_allclose(extent(alpha >= 128), pose_box(pose, place, 180, 140), atol=1.2)
 
 
 def test_what_is_half_outside_gets_the_box_of_its_visible_half():
     pose = draw_sprite("car", np.random.default_rng(0), 40)[0]
-    box = placed_box(pose, Placement(np.array([0.0, 50.0]), 40.0, False), 100, 100)
-    whole = placed_box(pose, Placement(np.array([50.0, 50.0]), 40.0, False), 100, 100)
+    box = pose_box(pose, Placement(np.array([0.0, 50.0]), 40.0, False), 100, 100)
+    whole = pose_box(pose, Placement(np.array([50.0, 50.0]), 40.0, False), 100, 100)
     assert box[0] == 0 and 0.4 < box[2] / whole[2] < 0.6
     outside = Placement(np.array([-300.0, 50.0]), 40.0, False)
     blank = np.zeros((100, 100, 3), np.uint8)
-    assert not stamp(pose, outside, blank, blank[..., 0].copy(), 0, 255).any()
-    assert placed_box(pose, outside, 100, 100)[2] == 0
+    assert not composite_pose(pose, outside, blank, blank[..., 0].copy(), 0, 255).any()
+    assert pose_box(pose, outside, 100, 100)[2] == 0
 
 
 @pytest.mark.parametrize("challenge", CHALLENGES)
@@ -87,7 +93,7 @@ def test_equal_seeds_give_equal_frames_and_others_do_not():
 
 
 def target_contrast(frame, image):
-    """Absolute difference of mean grey level between the target and a ring around it."""
+    """Absolute difference of mean gray level between the target and a ring around it."""
     ring = cv2.dilate(frame.mask.astype(np.uint8), np.ones((9, 9))).astype(bool) & ~frame.mask
     return abs(float(image[frame.mask].mean()) - float(image[ring].mean()))
 
@@ -110,16 +116,16 @@ def test_crossover_takes_the_thermal_contrast_away_for_a_while():
 
 
 def test_occlusion_hides_the_target_but_not_its_box():
-    seen = [frame.mask.sum() / frame.box[2:].prod() for frame in scene("occlusion", 4, 60)]
-    assert min(seen) < 0.5 * seen[0]
+    visible = [frame.mask.sum() / frame.box[2:].prod() for frame in scene("occlusion", 4, 60)]
+    assert min(visible) < 0.5 * visible[0]
 
 
 @pytest.mark.parametrize("challenge", CHALLENGES)
 def test_the_first_frames_show_the_target_in_both_bands(challenge):
     for seed in range(8):
-        made = scene_frames(seed, 60, SMALL, challenge)
-        for _ in range(CALM_FRAMES):
-            frame = next(made)
+        drawn_scene = scene_frames(seed, 60, SMALL, challenge)
+        for _ in range(CLEAN_FRAMES):
+            frame = next(drawn_scene)
             assert not set(frame.attributes) - {"scale_variation"}
             assert target_contrast(frame, frame.tir) > 5
 
@@ -127,17 +133,17 @@ def test_the_first_frames_show_the_target_in_both_bands(challenge):
 def test_scale_and_camera_do_what_they_say():
     areas = [frame.box[2:].prod() for frame in scene("scale", frames=60)]
     assert max(areas) / min(areas) > 2.5
-    made = _Scene(np.random.default_rng(0), 60, SMALL, CHALLENGES["camera"], None)
-    assert np.ptp(made.camera, axis=0).max() > 15
+    drawn_scene = Scene(np.random.default_rng(0), 60, SMALL, CHALLENGES["camera"], None)
+    assert np.ptp(drawn_scene.camera, axis=0).max() > 15
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 60, 200])
-def test_troubles_spare_the_first_frames(frames):
+def test_episodes_spare_the_first_frames(frames):
     for seed in range(20):
-        trouble = spells(np.random.default_rng(seed), frames)
-        assert trouble.shape == (frames,) and not trouble[:CALM_FRAMES].any()
-        assert trouble.min() >= 0 and trouble.max() <= 1
-        assert frames < 60 or trouble.max() > 0.99
+        strength = episodes(np.random.default_rng(seed), frames)
+        assert strength.shape == (frames,) and not strength[:CLEAN_FRAMES].any()
+        assert strength.min() >= 0 and strength.max() <= 1
+        assert frames < 60 or strength.max() > 0.99
 
 
 def test_one_band_always_sees_the_target():
@@ -150,7 +156,7 @@ def test_one_band_always_sees_the_target():
 def test_a_way_is_smooth_and_stays_in_its_range():
     low, high = np.array([10.0, 20.0]), np.array([150.0, 90.0])
     for seed in range(20):
-        path = wander(np.random.default_rng(seed), 120, 26, low, high)
+        path = random_path(np.random.default_rng(seed), 120, 26, low, high)
         assert path.shape == (120, 2) and (path >= low).all() and (path <= high).all()
         assert np.abs(np.diff(path, axis=0)).max() < 8
 
@@ -175,8 +181,8 @@ def test_written_sequences_read_back_as_a_plain_data_set(tmp_path):
 def test_same_bytes_resume_and_refusal_of_other_settings(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     done = []
-    synthesize_sequences(one, 2, 4, SMALL, progress=done.append)
-    assert done == ["day", "night"]
+    synthesize_sequences(one, 2, 4, SMALL, on_progress=lambda *step: done.append(step))
+    assert done == [(1, 2), (2, 2)]
     synthesize_sequences(two, 1, 4, SMALL)
     kept = (two / "day" / "ir" / "00000001.png").stat().st_mtime_ns
     synthesize_sequences(two, 2, 4, SMALL)

@@ -52,7 +52,7 @@ def demo(
             frames,
             _FRAME_SIZE,
             seed,
-            progress=lambda name: progress.advance(task),
+            on_progress=lambda done, total: progress.update(task, completed=done),
         )
         task = progress.add_task("building the workspace", total=sequences)
         built = build_workspace(

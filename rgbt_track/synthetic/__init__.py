@@ -1,1 +1,1 @@
-"""Synthetic RGB-T scenes and pseudo-thermal images."""
+"""Synthetic RGB-T sequences and pseudo-thermal images."""

@@ -1,7 +1,11 @@
-"""What goes wrong in a synthetic sequence, and when: one named challenge per sequence.
+"""The difficulties of a synthetic sequence and their times: one named challenge per sequence.
 
-A challenge only sets numbers; ``Schedule`` turns them into one value per frame. The first frames
-are always free of trouble, so that a tracker starts on a target that it can see.
+A challenge only sets numbers; ``Schedule`` turns them into one value per frame. The first
+``CLEAN_FRAMES`` frames are always free of difficulties, so that a tracker starts on a target that
+is visible in both bands.
+
+The order of random draws is part of the format: a seed must give the same schedule in every
+version.
 """
 
 from __future__ import annotations
@@ -13,19 +17,27 @@ from numpy.typing import NDArray
 
 from rgbt_track.synthetic.noise import smoothstep
 
-CALM_FRAMES = 6
+CLEAN_FRAMES = 6
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """Strengths of the troubles of one sequence; the defaults are an easy day.
+    """Strengths of the difficulties of one sequence; the defaults are an easy day.
 
-    ``darkest`` is the visible light left in a night spell (1 = day) and ``haze`` the share of the
-    visible picture that smoke hides; ``contrast`` is the thermal contrast of the target, 1 being
-    75 to 150 grey levels of the camera, and ``contrast_after`` what it becomes in a spell (0:
-    crossover, negative: colder than the surroundings); ``zoom`` the target's largest or smallest
-    size as a multiple of its first; ``shake`` and ``pan`` the camera's motion in pixels; ``pace``
-    the speed of the target; ``noise`` that of the visible camera in grey levels.
+    Args:
+        darkest: visible light left in a night episode (1 = day).
+        haze: share of the visible image that smoke hides in an episode.
+        contrast: thermal contrast of the target, 1 being 75 to 150 gray levels of the camera.
+        contrast_after: what the contrast becomes in an episode (0: thermal crossover, negative:
+            colder than the surroundings).
+        occluders: number of objects that the target passes behind.
+        distractors: number of other moving objects.
+        lookalikes: the distractors have the target's shape and either its colors or its heat.
+        zoom: the target's largest or smallest size as a multiple of its first.
+        shake: standard deviation of the camera's jitter in pixels.
+        pan: reach of the camera's slow motion in pixels.
+        pace: speed of the target, 1 being normal.
+        noise: standard deviation of the visible camera's noise in gray levels.
     """
 
     darkest: float = 1.0
@@ -34,7 +46,7 @@ class Challenge:
     contrast_after: float = 0.7
     occluders: int = 0
     distractors: int = 1
-    twins: bool = False
+    lookalikes: bool = False
     zoom: float = 1.0
     shake: float = 0.3
     pan: float = 5.0
@@ -47,19 +59,39 @@ CHALLENGES: dict[str, Challenge] = {
     "night": Challenge(darkest=0.09, noise=5.0),
     "crossover": Challenge(contrast_after=0.0),
     "occlusion": Challenge(occluders=3, pace=1.3),
-    "distractors": Challenge(distractors=4, twins=True),
+    "distractors": Challenge(distractors=4, lookalikes=True),
     "scale": Challenge(zoom=2.4),
     "camera": Challenge(shake=2.5, pan=60.0),
     "smoke": Challenge(haze=0.9),
     "fast": Challenge(pace=3.0),
     "cold": Challenge(contrast=-0.4, contrast_after=-0.3),
-    "mixed": Challenge(0.15, 0.3, 0.6, -0.1, 1, 3, True, 1.6, 1.0, 30.0, 1.3, 4.0),
+    "mixed": Challenge(
+        darkest=0.15,
+        haze=0.3,
+        contrast=0.6,
+        contrast_after=-0.1,
+        occluders=1,
+        distractors=3,
+        lookalikes=True,
+        zoom=1.6,
+        shake=1.0,
+        pan=30.0,
+        pace=1.3,
+        noise=4.0,
+    ),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """One value per frame for everything that changes, each an array of shape (frames,)."""
+    """One value per frame for everything that changes, each an array of shape (frames,).
+
+    Args:
+        light: visible light, 1 = day.
+        haze: share of the visible image that smoke hides.
+        contrast: thermal contrast of the target, as in ``Challenge``.
+        zoom: the target's size relative to its nominal one.
+    """
 
     light: NDArray[np.floating]
     haze: NDArray[np.floating]
@@ -68,73 +100,88 @@ class Schedule:
 
     @classmethod
     def draw(cls, challenge: Challenge, frames: int, rng: np.random.Generator) -> Schedule:
-        """Draw the times at which the challenge's troubles come and go.
+        """Draw the episodes of the challenge's difficulties.
 
-        While the visible picture is dark or hidden the thermal contrast stays, so that only
-        occlusion hides the target from both.
+        While the visible image is dark or hidden the thermal contrast stays, so that only
+        occlusion hides the target in both bands.
         """
         time = np.arange(frames) / max(frames - 1, 1)
-        dark, haze = (
-            spells(rng, frames) * (1 - challenge.darkest),
-            spells(rng, frames) * challenge.haze,
-        )
-        blind = np.maximum(dark, haze)
-        change = spells(rng, frames) * (1 - np.minimum(1.3 * blind, 1))
+        darkness = episodes(rng, frames) * (1 - challenge.darkest)
+        haze = episodes(rng, frames) * challenge.haze
+        # Thermal contrast changes in episodes of its own, and drifts all the time.
+        hidden = np.maximum(darkness, haze)
+        change = episodes(rng, frames) * (1 - np.minimum(1.3 * hidden, 1))
         contrast = challenge.contrast + change * (challenge.contrast_after - challenge.contrast)
         drift = 1 + 0.12 * np.sin(2 * np.pi * (time * rng.uniform(0.5, 2) + rng.random()))
-        return cls(
-            light=1 - dark,
-            haze=haze,
-            contrast=contrast * drift,
-            zoom=_zoom(rng, challenge.zoom, time),
-        )
+        # The target grows or shrinks towards its final size, or sways a little.
+        if challenge.zoom == 1.0:
+            zoom = 1 + 0.06 * np.sin(2 * np.pi * (time + rng.random()))
+        else:
+            swing = 0.5 - 0.5 * np.cos(np.pi * time * rng.uniform(1.0, 1.9))
+            direction = 1 if rng.random() < 0.6 else -1
+            zoom = challenge.zoom ** (direction * swing)
+        return cls(1 - darkness, haze, contrast * drift, zoom)
+
+    def attributes(self, index: int, visible_share: float) -> tuple[str, ...]:
+        """Names of the difficulties in frame ``index``.
+
+        ``visible_share`` is the part of the target, 0..1, that no occluder hides.
+        """
+        names = []
+        if self.light[index] < 0.4:
+            names.append("low_illumination")
+        if abs(self.contrast[index]) < 0.2:
+            names.append("thermal_crossover")
+        if self.haze[index] > 0.4:
+            names.append("smoke")
+        if visible_share < 0.1:
+            names.append("full_occlusion")
+        elif visible_share < 0.8:
+            names.append("partial_occlusion")
+        if not 0.67 < self.zoom[index] / self.zoom[0] < 1.5:
+            names.append("scale_variation")
+        return tuple(names)
 
 
-def spells(rng: np.random.Generator, frames: int) -> NDArray[np.floating]:
-    """(frames,) a trouble that is 0 at first, comes and goes once or twice, and is 1 in between."""
+def episodes(rng: np.random.Generator, frames: int) -> NDArray[np.floating]:
+    """(frames,) strength in 0..1 of a difficulty that is 0 at first and comes once or twice."""
     count = 1 if frames < 90 else 2
-    span = max(frames - CALM_FRAMES, 1) / count
-    now = np.arange(frames, dtype=float)
+    span = max(frames - CLEAN_FRAMES, 1) / count
+    time = np.arange(frames, dtype=float)
     total = np.zeros(frames)
     for index in range(count):
-        begin = CALM_FRAMES + span * (index + rng.uniform(0.05, 0.25))
-        end = CALM_FRAMES + span * (index + rng.uniform(0.7, 0.9))
+        begin = CLEAN_FRAMES + span * (index + rng.uniform(0.05, 0.25))
+        end = CLEAN_FRAMES + span * (index + rng.uniform(0.7, 0.9))
         ramp = max(min(12.0, (end - begin) / 3), 1.0)
-        total += smoothstep(now, begin, begin + ramp) * (1 - smoothstep(now, end - ramp, end))
+        total += smoothstep(time, begin, begin + ramp) * (1 - smoothstep(time, end - ramp, end))
     return np.clip(total, 0, 1)
 
 
-def wander(
+def random_path(
     rng: np.random.Generator, frames: int, step: float, low: NDArray, high: NDArray
 ) -> NDArray[np.floating]:
-    """A smooth random walk (frames, 2) that stays between ``low`` (2,) and ``high`` (2,).
+    """A smooth random path (frames, 2): a Catmull-Rom spline through random way points.
 
-    ``step`` is the number of frames between way points; a way point lies a tenth to a third of
-    the range from the one before it. Between them the path is a Catmull-Rom spline, cut to the
-    range.
+    Args:
+        rng: where the way points are drawn from; each lies a tenth to a third of the range from
+            the one before it.
+        frames: length of the path.
+        step: frames between way points.
+        low: (2,) lower limits of x and y.
+        high: (2,) upper limits of x and y.
     """
     count = int(np.ceil(frames / step)) + 4
     points = [rng.uniform(low + 0.25 * (high - low), high - 0.25 * (high - low))]
     for _ in range(count - 1):
         move = rng.uniform(0.1, 0.38, 2) * rng.choice([-1, 1], 2) * (high - low)
-        place = points[-1] + move
-        points.append(np.where((place < low) | (place > high), points[-1] - move, place))
+        point = points[-1] + move
+        points.append(np.where((point < low) | (point > high), points[-1] - move, point))
     knots = np.clip(np.array(points), low, high)
-    at = 1 + np.arange(frames) / step
-    index = at.astype(int)
-    t = (at - index)[:, None]
+    time = 1 + np.arange(frames) / step
+    index = time.astype(int)
+    t = (time - index)[:, None]
     p0, p1, p2, p3 = (knots[index + offset] for offset in (-1, 0, 1, 2))
     curve = p1 + 0.5 * t * (
         p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0))
     )
     return np.clip(curve, low, high)
-
-
-def _zoom(
-    rng: np.random.Generator, final: float, time: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    if final == 1.0:
-        return 1 + 0.06 * np.sin(2 * np.pi * (time + rng.random()))
-    swing = 0.5 - 0.5 * np.cos(np.pi * time * rng.uniform(1.0, 1.9))
-    direction = 1 if rng.random() < 0.6 else -1
-    return final ** (direction * swing)

@@ -1,6 +1,7 @@
 """Synthetic RGB-T sequences on disk, in the plain layout: for the demo, for tests, for training.
 
-Each sequence has one challenge and carries its name. The same seed gives the same bytes.
+Each sequence has one challenge and carries its name. The same seed gives the same bytes: the order
+of random draws is part of the format.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from rgbt_track.synthetic.scene import SceneFrame, scene_frames
 
 __all__ = ["SceneFrame", "scene_frames", "sequence_names", "synthesize_sequences"]
 
+_ATTRIBUTES = "attributes.json"
+
 
 def sequence_names(count: int) -> list[str]:
     """The first ``count`` names: every challenge once, then again as ``night_2`` and so on."""
     challenges = list(CHALLENGES)
     names = []
     for index in range(count):
-        turn, place = divmod(index, len(challenges))
-        names.append(challenges[place] + (f"_{turn + 1}" if turn else ""))
+        turn, position = divmod(index, len(challenges))
+        names.append(challenges[position] + (f"_{turn + 1}" if turn else ""))
     return names
 
 
@@ -37,14 +40,22 @@ def synthesize_sequences(
     frames: int = 120,
     size: tuple[int, int] = (320, 240),
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
-    """Write ``count`` sequences of ``frames`` frames under ``out``; returns their folders.
+    """Write synthetic sequences, each whole or not at all; returns their folders.
 
-    A sequence appears only when it is complete, and one that is there already, of the same
-    settings, is kept: an interrupted call goes on where it stopped. ``size`` is width, height;
-    ``progress`` is called with each finished name. Raises ``ValueError`` for a count below one and
-    for a sequence that is there already but was made with other settings.
+    An existing sequence of the same settings is kept: an interrupted call can be repeated.
+
+    Args:
+        out: the folder of the sequences.
+        count: number of sequences.
+        frames: frames per sequence.
+        size: width, height in pixels.
+        seed: of all of them; each sequence's generator is seeded by this and its index.
+        on_progress: called after each sequence with the number of finished ones and ``count``.
+
+    Raises:
+        ValueError: a count below one, or an existing sequence with other settings.
     """
     if count < 1:
         raise ValueError(f"cannot synthesize {count} sequences; the least is 1")
@@ -53,49 +64,44 @@ def synthesize_sequences(
     folders = []
     for index, name in enumerate(sequence_names(count)):
         settings = {"seed": seed, "index": index, "frames": frames, "size": list(size)}
-        if (out / name).exists():
-            _check_same(out / name, settings)
-        else:
-            _write_sequence(out / name, settings, name.split("_")[0])
-        folders.append(out / name)
-        if progress:
-            progress(name)
+        folder = out / name
+        if not folder.exists():
+            _write_sequence(folder, settings, name.split("_")[0])
+        elif _read_settings(folder) != settings:
+            raise ValueError(
+                f"{folder} exists but was made with other settings; choose another folder"
+            )
+        folders.append(folder)
+        on_progress(index + 1, count)
     return folders
 
 
 def _write_sequence(folder: Path, settings: dict[str, Any], challenge: str) -> None:
     with atomic_path(folder) as part:
-        for sub in ("color", "ir"):
-            (part / sub).mkdir(parents=True)
+        for modality in ("color", "ir"):
+            (part / modality).mkdir(parents=True)
+        # Frames and boxes.
+        seed, size = [settings["seed"], settings["index"]], tuple(settings["size"])
         boxes, tags = [], []
-        scene = scene_frames(
-            [settings["seed"], settings["index"]],
-            settings["frames"],
-            tuple(settings["size"]),
-            challenge,
-        )
+        scene = scene_frames(seed, settings["frames"], size, challenge)
         for number, frame in enumerate(scene, start=1):
             write_image(part / "color" / f"{number:08d}.jpg", frame.rgb)
             write_image(part / "ir" / f"{number:08d}.png", frame.tir)
             boxes.append(frame.box)
             tags.append(frame.attributes)
         write_boxes(part / "groundtruth.txt", np.array(boxes))
-        write_text(part / "attributes.json", _attributes(challenge, tags, settings))
+        # Attributes of the sequence, the frames (from 0) of each, and the settings.
+        names = sorted({tag for frame_tags in tags for tag in frame_tags})
+        frames = {
+            name: [i for i, frame_tags in enumerate(tags) if name in frame_tags] for name in names
+        }
+        values = {"attributes": [challenge, *names], "frames": frames, "settings": settings}
+        write_text(part / _ATTRIBUTES, json.dumps(values) + "\n")
 
 
-def _attributes(challenge: str, tags: list[tuple[str, ...]], settings: dict[str, Any]) -> str:
-    """The JSON beside a sequence: its attributes, the frames (from 0) of each, its settings."""
-    found = sorted({tag for frame in tags for tag in frame})
-    by_tag = {tag: [i for i, frame in enumerate(tags) if tag in frame] for tag in found}
-    values = {"attributes": [challenge, *found], "frames": by_tag, "settings": settings}
-    return json.dumps(values) + "\n"
-
-
-def _check_same(folder: Path, settings: dict[str, Any]) -> None:
-    path = folder / "attributes.json"
+def _read_settings(folder: Path) -> Any:
+    """The settings that a sequence was made with; ``None`` where they cannot be read."""
     try:
-        existing = json.loads(path.read_text(encoding="utf-8")).get("settings")
+        return json.loads((folder / _ATTRIBUTES).read_text(encoding="utf-8")).get("settings")
     except (OSError, ValueError, AttributeError):
-        existing = None
-    if existing != settings:
-        raise ValueError(f"{folder} exists but was made with other settings; choose another folder")
+        return None

@@ -1,4 +1,7 @@
-"""Random fields for synthetic scenery and thermal sensors: smooth noise, soft threshold, grain."""
+"""Random fields for synthetic backgrounds and thermal sensors: fractal noise and sensor noise.
+
+The order of random draws is part of the format: a seed must give the same noise in every version.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from numpy.typing import NDArray
 def fractal_noise(
     rng: np.random.Generator, height: int, width: int, coarsest: int = 3, finest: int = 7
 ) -> NDArray[np.float32]:
-    """Cloudy noise (height, width) in [0, 1]: octaves of smoothly enlarged random grids.
+    """Cloudy noise (height, width) in [0, 1]: the sum of smoothly enlarged random grids.
 
-    An octave ``k`` has about ``2**k`` cells along the longer side and half the amplitude of the
-    octave before it.
+    Args:
+        rng: where the grids are drawn from.
+        height: rows.
+        width: columns.
+        coarsest: first octave; octave ``k`` has about ``2**k`` cells along the longer side.
+        finest: last octave; each has half the amplitude of the octave before it.
     """
     total = np.zeros((height, width), np.float32)
     for octave in range(coarsest, max(finest, coarsest) + 1):
@@ -29,13 +36,16 @@ def fractal_noise(
 
 
 def smoothstep(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.floating]:
-    """0 below ``low``, 1 above ``high``, a smooth S between."""
+    """0 below ``low``, 1 above ``high``, a cubic S-curve in between."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-class Grain:
-    """Sensor noise that costs little per frame: random windows of one large normal field."""
+class SensorNoise:
+    """Normal noise at little cost per frame: random windows of one large field.
+
+    ``height``, ``width`` and ``channels`` are those of the frames.
+    """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int, channels: int) -> None:
         shape = (height + 61, width + 67, channels)
@@ -43,11 +53,11 @@ class Grain:
         self._size = (height, width)
 
     def add(
-        self, image: NDArray[np.uint8], sigma: float, rng: np.random.Generator
+        self, image: NDArray[np.uint8], std: float, rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """``image`` plus normal noise of standard deviation ``sigma`` grey levels, saturated."""
+        """``image`` plus normal noise of standard deviation ``std`` gray levels, saturated."""
         top, left = int(rng.integers(61)), int(rng.integers(67))
         window = self._field[top : top + self._size[0], left : left + self._size[1]]
         if image.ndim == 2:
             window = window[..., 0]
-        return cv2.addWeighted(image, 1.0, window, sigma / 64, 0.0, dtype=cv2.CV_8U)
+        return cv2.addWeighted(image, 1.0, window, std / 64, 0.0, dtype=cv2.CV_8U)

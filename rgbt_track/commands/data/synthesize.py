@@ -30,7 +30,12 @@ def data_synthesize(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("drawing", total=count)
         folders = synthesize_sequences(
-            out, count, frames, _parse_size(size), seed, lambda name: progress.advance(task)
+            out,
+            count,
+            frames,
+            _parse_size(size),
+            seed,
+            lambda done, total: progress.update(task, completed=done),
         )
     typer.echo(f"{len(folders)} sequences of {frames} frames in {out}")
 
