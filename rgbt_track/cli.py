@@ -34,6 +34,7 @@ from rgbt_track.commands.data import (
 )
 from rgbt_track.commands.vot import evaluate as vot_evaluate
 from rgbt_track.commands.vot import workspace as vot_workspace
+from rgbt_track.environment import wait_passively
 
 app = typer.Typer(
     help="RGB-T (visible + thermal) single-object tracking with learned low-rank fusion.",
@@ -79,9 +80,7 @@ def main() -> None:
 
     ``RGBT_TRACK_DEBUG=1`` shows the traceback instead.
     """
-    # Threads that spin while they wait stand still together on a busy machine; OpenMP reads this
-    # when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_passively()
     # What OpenCV and its codecs say of a bad file, in many lines, comes before our one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

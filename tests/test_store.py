@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from training_material import write_set
@@ -137,6 +138,18 @@ def test_a_left_over_of_another_job_is_refused(sequences: list[Sequence], tmp_pa
 def test_what_is_there_is_not_overwritten(sequences: list[Sequence], packed: Path) -> None:
     with pytest.raises(FileExistsError, match="remove it or choose another name"):
         pack_lmdb(sequences, packed, GEOMETRY)
+
+
+def test_packing_leaves_opencvs_threads_as_they_were(
+    sequences: list[Sequence], tmp_path: Path
+) -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        pack_lmdb(sequences, tmp_path / "threads.lmdb", GEOMETRY)
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_a_sequence_without_boxes_cannot_be_packed(

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.environment import limit_threads
 from rgbt_track.evaluation.ground_truth import own_pixels
 from rgbt_track.evaluation.result_files import read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
@@ -31,7 +32,6 @@ from rgbt_track.io.files import write_text
 Advance = Callable[[int], None]
 _POLL_SECONDS = 0.2
 _DECIMALS = 4
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _process: dict[str, Any] = {}  # what a worker process holds: its tracker, the frame counter
 
 
@@ -182,8 +182,7 @@ def _start_process(
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process hears it, and says stop
-    for variable in _THREAD_VARIABLES:  # read by the libraries that the tracker is about to load
-        os.environ[variable] = str(threads)
+    limit_threads(threads)
     cv2.setNumThreads(threads)
     _process.update(source=source, device=turns.get(), threads=threads, counter=counter, stop=stop)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +23,7 @@ from fusion_modules.image import (
 )
 from fusion_modules.image.fast_lrrnet import QuickLRRNet
 from rgbt_track.io.frames import Frame, prepare_frames
+from rgbt_track.threads import torch_threads
 
 Picture = NDArray[np.uint8]
 _QUICK_TILE, _EAGER_TILE, _GPU_TILE = 256, 128, 1024
@@ -109,20 +110,9 @@ class Fuser:
             parts = parts_tiled(self.network, *inputs, side, self._executor)
             return {name: to_uint8(part)[0, 0].cpu().numpy() for name, part in parts.items()}
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """One thread per tile instead of many per operation.
-
-        The operations are small: threads that meet after each of them wait for each other, on a
-        busy processor for far longer than they work.
-        """
-        before = torch.get_num_threads()
-        if self.tile and self._executor:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def _threads(self) -> AbstractContextManager[None]:
+        """One thread per tile instead of many per operation: the operations are small."""
+        return torch_threads(1 if self.tile and self._executor else None)
 
     def _good_tile(self) -> int:
         """Small enough for the caches, large enough for the margin to be a small part."""

@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
+from rgbt_track.models.build import seeded
 from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
 from rgbt_track.resources import WEIGHTS, nearest
 
@@ -30,9 +29,7 @@ def build_image_network(name: str, arguments: dict[str, Any], seed: int | None =
         raise ValueError(
             f"unknown image network {name!r}{hint}; valid: {', '.join(IMAGE_NETWORKS)}"
         )
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         try:
             return IMAGE_NETWORKS[name](**arguments)
         except TypeError as error:

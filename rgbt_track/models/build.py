@@ -40,17 +40,16 @@ def build_network(model: ModelConfig, *, seed: int | None = None) -> RGBTNetwork
     ``seed`` makes those weights reproducible and leaves torch's global generator as it was. Raises
     ``ValueError`` for an unknown backbone, fusion or branch, or arguments they do not take.
     """
-    with _seeded(seed):
+    with seeded(seed):
         return _build(model)
 
 
 @contextlib.contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw weights from a seed, and leave torch's global generator as it was; ``None``: from it."""
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
         yield
 
 

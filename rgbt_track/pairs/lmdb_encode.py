@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.io.opencv import opencv_threads
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.pairs.crop_store import StoredCrop, Track, cut_crop
 from rgbt_track.pairs.lmdb_store import crop_key
@@ -69,16 +70,16 @@ def encoded_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk,
 
 def encode_chunk(chunk: Chunk) -> Encoded:
     """Cut and encode the frames of a chunk: key -> bytes, and fills (n, 2, 3)."""
-    cv2.setNumThreads(1)
     values: dict[bytes, bytes] = {}
     fills = np.zeros((len(chunk.frames), 2, 3), np.uint8)
-    for row, frame in enumerate(chunk.frames):
-        crop = cut_crop(chunk.sequence, int(frame), chunk.geometry)
-        for what, data in _encode(crop, chunk.geometry.quality):
-            values[crop_key(chunk.number, int(frame), what)] = data
-        for index, name in enumerate(MODALITIES):
-            if name in crop.fill:
-                fills[row, index] = crop.fill[name]
+    with opencv_threads(1):
+        for row, frame in enumerate(chunk.frames):
+            crop = cut_crop(chunk.sequence, int(frame), chunk.geometry)
+            for what, data in _encode(crop, chunk.geometry.quality):
+                values[crop_key(chunk.number, int(frame), what)] = data
+            for index, name in enumerate(MODALITIES):
+                if name in crop.fill:
+                    fills[row, index] = crop.fill[name]
     return values, fills
 
 

@@ -26,6 +26,7 @@ from rgbt_track.io.frames import Frame, Frames, check_box, is_blank, prepare_fra
 from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.models.interface import Levels
 from rgbt_track.models.network import RGBTNetwork, grid_cells
+from rgbt_track.threads import torch_threads
 from rgbt_track.tracking.decision import DECISIONS, BranchResponse, Decision, sigmoid
 from rgbt_track.tracking.selection import choose, cosine_window
 from rgbt_track.tracking.state import TrackState
@@ -126,13 +127,8 @@ class Tracker:
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
         """No gradients, and the settings' threads, whatever the program around has."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.settings.threads or before)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            torch.set_num_threads(before)
+        with torch_threads(self.settings.threads), torch.inference_mode():
+            yield
 
     def _look(self, state: TrackState, frames: Frames, size: int) -> TrackState:
         """Search a crop of ``size`` pixels, on the same scale for any size."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
@@ -14,6 +13,7 @@ from rgbt_track.config.tracker import Config
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
+from rgbt_track.threads import use_threads
 
 
 class PairData(pl.LightningDataModule):
@@ -101,5 +101,4 @@ class PairLoader:
 
 
 def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    use_threads(1)

@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from rgbt_track.environment import wait_passively
+
 if TYPE_CHECKING:
     from rgbt_track.tracking.tracker import Tracker, TrackState
 
@@ -34,9 +36,7 @@ class SessionFault(RuntimeError):
 
 def main() -> None:
     """Serve until the toolkit says quit; after a fault, report it and exit with status 1."""
-    # Threads that spin while they wait stand still together as soon as one of them is delayed: on
-    # a busy machine a frame then takes ten times as long. Has to be said before OpenMP starts.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_passively()
     trax = _import_trax()
     # The client's parser stops at any byte above 127, in a traceback as well.
     sys.stderr.reconfigure(encoding="ascii", errors="backslashreplace")  # type: ignore[union-attr]
