@@ -82,7 +82,7 @@ def main() -> None:
     folded = InTurn(single_tracker(config, network, prepared=True), rgb, tir)
     both = Tracker(prepare_for_inference(network), config)
     state = both.init(rgb, tir, BOX)
-    timer = FusionTimer(both.network.fusion)
+    timer = FusionTimer(both.engine.network.fusion)
     times = []
     for _ in range(arguments.frames + 2):
         timer.seconds, start = 0.0, time.perf_counter()

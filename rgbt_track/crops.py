@@ -3,8 +3,9 @@
 A ``CropRegion`` is a square of whole image pixels that is resized to the network's input. Both
 modalities are cut with the same region. Because the region that is really cut (after rounding) is
 the one that maps boxes back, crop and inverse are exact: nothing drifts. The rounding itself
-follows pysot (``get_subwindow``), whose own way back forgets it; ``Tracker`` offers that as
-``pysot_exact``. ``crop`` in a name means pixels of the resized square, continuous, from its corner.
+follows pysot (``get_subwindow``), whose own way back forgets it (``tracking/geometry.py`` has it
+for comparisons). ``crop`` in a name means pixels of the resized square, continuous, from its
+corner; ``centered``, from its center.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class CropRegion:
 
     @classmethod
     def around(cls, center_x: float, center_y: float, side: float, size: int) -> CropRegion:
-        """The square of about ``side`` image pixels centred as near as whole pixels allow.
+        """The square of about ``side`` image pixels centered as near as whole pixels allow.
 
         ``center_x`` and ``center_y`` are continuous image coordinates. Raises ``ValueError`` when
         a number is not finite or the side is not positive.
@@ -56,13 +57,12 @@ class CropRegion:
         """Crop pixels per image pixel."""
         return self.size / self.side
 
-    @property
-    def center(self) -> tuple[float, float]:
-        """The square's centre in image pixels, which is the crop's centre."""
-        return self.left + self.side / 2, self.top + self.side / 2
-
     def image_to_crop(self, boxes_xywh: ArrayLike) -> Boxes:
-        """Boxes ``(..., 4)`` in image pixels -> in crop pixels."""
+        """Boxes ``(..., 4)`` in image pixels -> in crop pixels.
+
+        Here and in the inverse, ``cxcywh`` comes out as ``cxcywh``: the first two numbers are a
+        point, the others lengths.
+        """
         origin = np.array([self.left, self.top, 0.0, 0.0])
         return (np.asarray(boxes_xywh, float) - origin) * self.scale
 
@@ -71,11 +71,21 @@ class CropRegion:
         origin = np.array([self.left, self.top, 0.0, 0.0])
         return np.asarray(boxes_xywh, float) / self.scale + origin
 
-    def cut(self, image: NDArray[np.uint8], fill: ArrayLike) -> NDArray[np.uint8]:
-        """Cut the region from an image (H, W, 3) -> (size, size, 3), outside filled with ``fill``.
+    def centered_to_image(self, boxes_cxcywh: ArrayLike) -> Boxes:
+        """Boxes ``(..., 4)`` from the crop's center, as anchors lie -> in image pixels."""
+        center = np.array([self.size / 2, self.size / 2, 0.0, 0.0])
+        return self.crop_to_image(np.asarray(boxes_cxcywh, float) + center)
 
-        ``fill`` is one value per channel (the image's channel mean). Only the part of the image
-        that is seen is copied and padded, never the whole image.
+    def covers(self, width: int, height: int) -> bool:
+        """Whether all of a ``width x height`` image lies in the region."""
+        right, bottom = self.left + self.side, self.top + self.side
+        return self.left <= 0 and self.top <= 0 and right >= width and bottom >= height
+
+    def cut(self, image: NDArray[np.uint8], pad_value: ArrayLike) -> NDArray[np.uint8]:
+        """Cut the region from an image (H, W, 3) -> (size, size, 3), padded outside the image.
+
+        ``pad_value`` is one value per channel (the image's channel mean). Only the part of the
+        image inside the region is copied and padded, never the whole image.
         """
         height, width = image.shape[:2]
         x0, x1 = np.clip([self.left, self.left + self.side], 0, width)
@@ -83,7 +93,7 @@ class CropRegion:
         patch = image[y0:y1, x0:x1]
         if patch.shape[0] != self.side or patch.shape[1] != self.side:
             padded = np.empty((self.side, self.side, image.shape[2]), image.dtype)
-            padded[:] = np.asarray(fill, float).astype(image.dtype)
+            padded[:] = np.asarray(pad_value, float).astype(image.dtype)
             padded[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = patch
             patch = padded
         if self.side == self.size:

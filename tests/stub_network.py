@@ -1,18 +1,16 @@
-"""A network that really sees: it finds a bright disc in the crop, exactly and without weights.
+"""An engine that finds a bright disc in the crop, exactly and without weights.
 
-With it the tracker's geometry, state and decision are tested apart from any training. Each branch
+With it the tracker's geometry, state and decision are tested apart from any network. Each branch
 answers only for what its own modality shows.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
-from rgbt_track.models.interface import Response
+from rgbt_track.models.engine import BranchResponse, InputCrops, Template
 from rgbt_track.models.network import grid_cells
 from rgbt_track.tracking.tracker import Tracker
 
@@ -20,35 +18,38 @@ ANCHORS = AnchorConfig(stride=8, ratios=(1.0,), scales=(8.0,))
 TEMPLATE_CELLS = 7
 
 
-class DiscNetwork(nn.Module):
-    """Answers with the box of the brightest disc nearest to the crop's centre."""
+class DiscEngine:
+    """Responds with the box of the brightest disc nearest to the crop's center.
 
-    def template_levels(self, crops: dict[str, Tensor]) -> dict[str, list[Tensor]]:
-        levels = {name: [crop.mean(dim=(2, 3))] for name, crop in crops.items()}
+    A branch's template features are the mean color (3,) of its crop; nothing depends on them.
+    """
+
+    def template(self, crops: InputCrops) -> Template:
+        features = {name: crop[0].mean(axis=(1, 2)) for name, crop in crops.items()}
         if len(crops) == 2:
-            levels["fused"] = [(levels["rgb"][0] + levels["tir"][0]) / 2]
-        return levels
+            features["fused"] = (features["rgb"] + features["tir"]) / 2
+        return features
 
-    def kernels(self, levels: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:
-        return levels
+    def blend(self, first: Template, present: Template, rate: float) -> Template:
+        names = [name for name in first if name in present]
+        blended = {name: (1 - rate) * first[name] + rate * present[name] for name in names}
+        return {**first, **blended}
 
-    def search(
-        self, kernels: dict[str, list[Tensor]], crops: dict[str, Tensor]
-    ) -> dict[str, Response]:
-        seen = dict(crops)
+    def search(self, template: Template, crops: InputCrops) -> dict[str, BranchResponse]:
+        inputs = dict(crops)
         if len(crops) == 2:
-            seen["fused"] = torch.maximum(crops["rgb"], crops["tir"])
-        return {name: respond(crop) for name, crop in seen.items() if name in kernels}
+            inputs["fused"] = np.maximum(crops["rgb"], crops["tir"])
+        return {name: respond(crop) for name, crop in inputs.items() if name in template}
 
 
-def respond(crop: Tensor) -> Response:
-    pixels = crop[0, 0].numpy()
-    bright = pixels > 200
+def respond(crop: np.ndarray) -> BranchResponse:
+    """The response to a crop (1, 3, S, S)."""
+    pixels = crop[0, 0]
     size = grid_cells(len(pixels), ANCHORS.stride) - TEMPLATE_CELLS + 1
     cls = np.zeros((2, size**2), np.float32)
     loc = np.zeros((4, size**2), np.float32)
     cls[1] = -8
-    if bright.any():
+    if (pixels > 200).any():
         weight = np.clip((pixels - 60) / 180, 0, 1)
         ys, xs = np.mgrid[: pixels.shape[0], : pixels.shape[1]] + 0.5 - pixels.shape[0] / 2
         x, y = (xs * weight).sum() / weight.sum(), (ys * weight).sum() / weight.sum()
@@ -57,14 +58,13 @@ def respond(crop: Tensor) -> Response:
         loc[0], loc[1] = (x - anchors[:, 0]) / anchors[:, 2], (y - anchors[:, 1]) / anchors[:, 3]
         loc[2], loc[3] = np.log(side / anchors[:, 2]), np.log(side / anchors[:, 3])
         cls[1, np.hypot(anchors[:, 0] - x, anchors[:, 1] - y).argmin()] = 6
-    shape = (1, -1, size, size)
-    return Response(torch.from_numpy(cls.reshape(shape)), torch.from_numpy(loc.reshape(shape)))
+    return BranchResponse(cls.reshape(2, 1, size, size), loc.reshape(4, 1, size, size))
 
 
 def disc_tracker(**settings: object) -> Tracker:
     tracking = TrackingConfig(**{"window_influence": 0.2, "size_lr": 0.9, **settings})  # type: ignore[arg-type]
     model = ModelConfig(anchors=ANCHORS)
-    return Tracker(DiscNetwork(), Config("disc", model, tracking))  # type: ignore[arg-type]
+    return Tracker(DiscEngine(), Config("disc", model, tracking))
 
 
 def disc_frame(

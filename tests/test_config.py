@@ -1,9 +1,11 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config import pairs, tracker, training
+from rgbt_track.config.parsing import RENAMED_KEYS, from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.resources import find_yaml, names
 
@@ -56,6 +58,18 @@ def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
         load_config(path)
     assert str(path) in str(caught.value) and message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_keys_of_an_earlier_day_are_read_under_their_new_names(tmp_path: Path) -> None:
+    """Shipped weights, stores and run folders hold them."""
+    config = load_config(written(tmp_path, "tracking: {test_branches: true}"))
+    assert config.tracking.calibrate_branches
+    with pytest.raises(ValueError, match="'test_branches' is the old name of 'calibrate_branches'"):
+        load_config(written(tmp_path, "tracking: {test_branches: true, calibrate_branches: false}"))
+    classes = {**vars(pairs), **vars(tracker), **vars(training)}
+    for name, renamed in RENAMED_KEYS.items():
+        keys = {field.name for field in fields(classes[name])}
+        assert set(renamed.values()) <= keys and not set(renamed) & keys
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:

@@ -19,6 +19,22 @@ def test_round_trip_is_identity(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_boxes_from_the_crops_center_come_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    region, boxes = random_region(rng), rng.uniform(1, 200, (20, 4))
+    in_crop = region.image_to_crop(boxes) - [region.size / 2, region.size / 2, 0, 0]
+    np.testing.assert_allclose(region.centered_to_image(in_crop), boxes, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "side", "covers"),
+    [(0, 0, 40, True), (-3, -9, 43, False), (-3, -3, 43, True), (1, 0, 90, False)],
+)
+def test_whether_a_region_covers_an_image(left: int, top: int, side: int, covers: bool) -> None:
+    assert CropRegion(left, top, side, 127).covers(40, 35) == covers
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_region_is_centred_within_half_a_pixel(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(50):

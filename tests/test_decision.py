@@ -1,14 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
+from rgbt_track.config.tracker import AnchorConfig
+from rgbt_track.models.engine import BranchResponse, sigmoid
 from rgbt_track.tracking.decision import (
     DECISIONS,
-    BranchResponse,
-    clarity,
-    decide_adaptive,
-    decide_fixed,
-    sigmoid,
+    Decision,
+    DecisionContext,
+    peak_margin,
 )
+from rgbt_track.tracking.selection import select_anchor
 
 SIZE = 15
 
@@ -22,6 +25,24 @@ def response(
     for (row, column), value in peaks.items():
         cls[1, 0, row, column] = value
     return BranchResponse(cls, np.full((4, 2, SIZE, SIZE), loc, np.float32))
+
+
+def decide(
+    rule: str,
+    responses: dict[str, BranchResponse],
+    confidence: dict[str, float] | None = None,
+    reliability: dict[str, float] | None = None,
+) -> Decision:
+    """The decision of one frame; boxes are selected with neither penalty nor window."""
+    count = len(next(iter(responses.values())).logit)
+    select = partial(
+        select_anchor,
+        anchors=AnchorConfig(ratios=(1.0,) * count),
+        size_in_crop=(64.0, 64.0),
+        penalty_k=0.0,
+        window_influence=0.0,
+    )
+    return DECISIONS[rule](responses, DecisionContext(select, confidence or {}, reliability or {}))
 
 
 def peak_of(probability: np.ndarray) -> tuple[int, int]:
@@ -42,83 +63,82 @@ def test_contract(rule: str, names: tuple[str, ...]) -> None:
         )
         for name in names
     }
-    out = DECISIONS[rule](branches, {})
+    out = decide(rule, branches)
     assert out.probability.shape == (5, SIZE, SIZE) and out.loc.shape == (4, 5, SIZE, SIZE)
     assert np.isfinite(out.probability).all() and np.isfinite(out.loc).all()
     assert out.probability.min() >= 0 and out.probability.max() <= 1
-    assert set(out.trust) == set(names)
-    again = DECISIONS[rule](branches, out.trust)
+    assert set(out.confidence) == set(names)
+    again = decide(rule, branches, out.confidence)
     assert np.isfinite(again.probability).all()
 
 
 @pytest.mark.parametrize("rule", DECISIONS)
 def test_one_branch_alone_decides(rule: str) -> None:
     branch = response({(4, 5): 3.0}, loc=0.25)
-    out = DECISIONS[rule]({"tir": branch}, {})
+    out = decide(rule, {"tir": branch})
     np.testing.assert_allclose(out.probability, sigmoid(branch.logit), rtol=1e-5)
     np.testing.assert_allclose(out.loc, branch.loc, rtol=1e-4)
 
 
 def test_fixed_is_the_papers_average() -> None:
     rgb, tir, fused = response({(4, 5): 3.0}), response({(4, 5): 1.0}), response({(9, 9): 2.0})
-    out = decide_fixed({"rgb": rgb, "tir": tir, "fused": fused}, {})
+    out = decide("fixed", {"rgb": rgb, "tir": tir, "fused": fused})
     expected = 0.5 * (0.5 * rgb.logit + 0.5 * tir.logit) / (0.5 + 0.5) + 0.5 * fused.logit
     np.testing.assert_allclose(out.probability, sigmoid(expected), rtol=1e-6)
 
 
 def test_fixed_leaves_out_a_modality_that_sees_nothing() -> None:
     rgb, blind = response({(4, 5): 3.0}), response({})
-    out = decide_fixed({"rgb": rgb, "tir": blind}, {})
-    assert out.trust == {"rgb": 1.0, "tir": 0.0}
+    out = decide("fixed", {"rgb": rgb, "tir": blind})
+    assert out.confidence == {"rgb": 1.0, "tir": 0.0}
     np.testing.assert_allclose(out.probability, sigmoid(rgb.logit), rtol=1e-6)
-    both_blind = decide_fixed({"rgb": blind, "tir": blind}, {})
-    assert both_blind.trust == {"rgb": 0.5, "tir": 0.5}
+    both_blind = decide("fixed", {"rgb": blind, "tir": blind})
+    assert both_blind.confidence == {"rgb": 0.5, "tir": 0.5}
 
 
-def test_clarity_falls_with_blindness_and_with_rivals() -> None:
-    clear = clarity(sigmoid(response({(4, 5): 4.0}).logit))
-    rival = clarity(sigmoid(response({(4, 5): 4.0, (12, 12): 3.9}).logit))
-    blind = clarity(sigmoid(response({(4, 5): -4.0}).logit))
+def test_the_peak_margin_falls_without_a_peak_and_with_a_second_one() -> None:
+    clear = peak_margin(sigmoid(response({(4, 5): 4.0}).logit))
+    rival = peak_margin(sigmoid(response({(4, 5): 4.0, (12, 12): 3.9}).logit))
+    blind = peak_margin(sigmoid(response({(4, 5): -4.0}).logit))
     assert clear > rival > blind > 0
 
 
 @pytest.mark.parametrize("confused", [{}, {(2, 2): 2.0, (12, 12): 2.0}])
 def test_adaptive_follows_the_modality_that_sees(confused: dict[tuple[int, int], float]) -> None:
     tir, rgb = response({(7, 7): 3.0}), response(confused)
-    out = decide_adaptive({"rgb": rgb, "tir": tir}, {})
-    assert out.trust["tir"] > out.trust["rgb"]
+    out = decide("adaptive", {"rgb": rgb, "tir": tir})
+    assert out.confidence["tir"] > out.confidence["rgb"]
     assert peak_of(out.probability) == (7, 7)
 
 
 def test_adaptive_remembers() -> None:
     clear, blind = response({(7, 7): 3.0}), response({})
-    trust: dict[str, float] = {}
+    confidence: dict[str, float] = {}
     for _ in range(5):
-        trust = decide_adaptive({"rgb": clear, "tir": blind}, trust).trust
-    after_one = decide_adaptive({"rgb": blind, "tir": clear}, trust).trust
+        confidence = decide("adaptive", {"rgb": clear, "tir": blind}, confidence).confidence
+    after_one = decide("adaptive", {"rgb": blind, "tir": clear}, confidence).confidence
     assert after_one["rgb"] > after_one["tir"], "one frame must not overturn five"
     for _ in range(5):
-        trust = decide_adaptive({"rgb": blind, "tir": clear}, trust).trust
-    assert trust["tir"] > trust["rgb"]
+        confidence = decide("adaptive", {"rgb": blind, "tir": clear}, confidence).confidence
+    assert confidence["tir"] > confidence["rgb"]
 
 
-def test_adaptive_discounts_a_branch_that_failed_its_test() -> None:
-    """Both are equally sure of different places; the test tells them apart, and only the test."""
+def test_adaptive_discounts_a_branch_of_low_reliability() -> None:
+    """Both peaks are equally high, in different places; only the reliability tells them apart."""
     branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 3.0})}
-    out = decide_adaptive(branches, {}, {"rgb": 0.4, "tir": 0.9})
+    out = decide("adaptive", branches, {}, {"rgb": 0.4, "tir": 0.9})
     assert peak_of(out.probability) == (10, 10)
-    assert out.trust["rgb"] == pytest.approx(out.trust["tir"])
-    assert peak_of(decide_adaptive(branches, {}, {"rgb": 0.9}).probability) == (10, 10)
-    assert peak_of(decide_adaptive(branches, {}, {"tir": 0.9}).probability) == (3, 3)
+    assert out.confidence["rgb"] == pytest.approx(out.confidence["tir"])
+    assert peak_of(decide("adaptive", branches, {}, {"rgb": 0.9}).probability) == (10, 10)
+    assert peak_of(decide("adaptive", branches, {}, {"tir": 0.9}).probability) == (3, 3)
     alone = {"rgb": branches["rgb"]}
-    failed = decide_adaptive(alone, {}, {"rgb": 0.0})
-    np.testing.assert_allclose(failed.probability, decide_adaptive(alone, {}).probability)
+    unreliable = decide("adaptive", alone, {}, {"rgb": 0.0})
+    np.testing.assert_allclose(unreliable.probability, decide("adaptive", alone).probability)
 
 
-def test_adaptive_takes_the_box_from_the_branch_that_believes_in_it() -> None:
-    out = decide_adaptive(
-        {"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}, {}
-    )
+def test_adaptive_takes_the_box_from_the_branch_with_the_peak() -> None:
+    branches = {"rgb": response({(7, 7): 4.0}, loc=0.5), "tir": response({}, loc=-3.0)}
+    out = decide("adaptive", branches)
     assert out.loc[0, 0, 7, 7] == pytest.approx(0.5, abs=0.05)
 
 
@@ -128,17 +148,17 @@ def weighted_logits(branches: dict[str, BranchResponse], weights: dict[str, floa
     return sigmoid(total / sum(weights.values()))
 
 
-def test_adaptive_weights_are_the_squares_of_trust() -> None:
+def test_adaptive_weights_are_the_squares_of_confidence() -> None:
     branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 0.5, (2, 9): 0.2})}
-    out = decide_adaptive(branches, {})
-    assert 1.2 < out.trust["rgb"] / out.trust["tir"] < 5
-    squares = {name: trust**2 for name, trust in out.trust.items()}
+    out = decide("adaptive", branches)
+    assert 1.2 < out.confidence["rgb"] / out.confidence["tir"] < 5
+    squares = {name: confidence**2 for name, confidence in out.confidence.items()}
     np.testing.assert_allclose(out.probability, weighted_logits(branches, squares), rtol=1e-5)
 
 
-def test_adaptive_weights_grow_with_the_fourth_power_of_what_the_test_showed() -> None:
+def test_adaptive_weights_grow_with_the_fourth_power_of_reliability() -> None:
     branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 3.0})}
-    out = decide_adaptive(branches, {}, {"rgb": 0.6, "tir": 0.9})
+    out = decide("adaptive", branches, {}, {"rgb": 0.6, "tir": 0.9})
     powers = {"rgb": 0.6**4, "tir": 0.9**4}
     np.testing.assert_allclose(out.probability, weighted_logits(branches, powers), rtol=1e-5)
 
@@ -150,7 +170,7 @@ def test_logits_are_averaged_and_not_probabilities(rule: str) -> None:
         "rgb": response({(3, 3): 2.0, (10, 10): 6.0}, floor=-20.0),
         "tir": response({(3, 3): 2.0, (10, 10): -20.0}, floor=-20.0),
     }
-    out = DECISIONS[rule](branches, {"rgb": 0.5, "tir": 0.5})
+    out = decide(rule, branches, {"rgb": 0.5, "tir": 0.5})
     assert peak_of(out.probability) == (3, 3)
     assert out.probability[0, 10, 10] < 0.05, "the mean of the probabilities is about a half"
 
@@ -159,9 +179,9 @@ def test_cells_beside_a_peak_belong_to_it() -> None:
     """Three cells each way are one peak; a fourth is away from it and counts half against it."""
 
     def margin(other: tuple[int, int]) -> float:
-        return clarity(sigmoid(response({(7, 7): 4.0, other: 3.9}).logit))
+        return peak_margin(sigmoid(response({(7, 7): 4.0, other: 3.9}).logit))
 
-    alone = clarity(sigmoid(response({(7, 7): 4.0}).logit))
+    alone = peak_margin(sigmoid(response({(7, 7): 4.0}).logit))
     for near in ((7, 8), (7, 10), (4, 7), (10, 4)):
         assert margin(near) == alone, near
     for far in ((7, 11), (3, 7), (11, 3)):

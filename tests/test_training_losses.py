@@ -8,9 +8,9 @@ import torch
 
 from rgbt_track.config.tracker import AnchorConfig
 from rgbt_track.config.training import LossConfig, OptimizerConfig
-from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.anchors import anchor_boxes, decode_offsets
 from rgbt_track.models.interface import Response
-from rgbt_track.models.losses import best_boxes, branch_sums, decode_offsets, iou_cxcywh
+from rgbt_track.models.losses import best_boxes, branch_sums, iou_cxcywh
 from rgbt_track.models.network import NetworkOutput
 from rgbt_track.training.criterion import Criterion
 from rgbt_track.training.schedule import learning_rate

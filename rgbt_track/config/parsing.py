@@ -19,6 +19,11 @@ from rgbt_track.resources import nearest
 
 T = TypeVar("T")
 
+# class: {old key: key}. Weights files, stores and run folders keep the keys of their day.
+RENAMED_KEYS: dict[str, dict[str, str]] = {
+    "TrackingConfig": {"test_branches": "calibrate_branches"},
+}
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; ``ValueError`` in one line if it holds anything else."""
@@ -35,10 +40,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build a (nested) frozen dataclass from a mapping, refusing unknown keys and wrong types.
 
-    ``where`` begins every error, so that the user knows which file and section to open.
+    A key of ``RENAMED_KEYS`` is read under its new name. ``where`` begins every error, so that the
+    user knows which file and section to open.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{where}: expected 'key: value' lines, got {values!r}")
+    values = _with_new_keys(values, RENAMED_KEYS.get(cls.__name__, {}), where)
     hints = typing.get_type_hints(cls)
     for key in values:
         if key not in hints:
@@ -64,6 +71,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _with_new_keys(
+    values: Mapping[str, Any], renamed: Mapping[str, str], where: str
+) -> Mapping[str, Any]:
+    for old, new in renamed.items():
+        if old in values and new in values:
+            raise ValueError(f"{where}: {old!r} is the old name of {new!r}; give one of them")
+    return {renamed.get(key, key): value for key, value in values.items()}
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

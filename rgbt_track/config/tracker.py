@@ -60,9 +60,9 @@ class TrackingConfig:
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
         decision: how the branches are joined, see ``tracking/decision.py``.
-        test_branches: on the first frame, and when a modality comes late, every branch has to find
-            the target in displaced crops, and ``adaptive`` trusts it by how well it did. Costs the
-            time of five frames; ``fixed`` has no use for it.
+        calibrate_branches: on the first frame, and when a modality comes late, every branch has to
+            find the target in displaced crops, and ``adaptive`` weighs it by how well it did. Costs
+            the time of five frames; ``fixed`` has no use for it.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].
@@ -83,7 +83,7 @@ class TrackingConfig:
     window_influence: float = 0.41
     size_lr: float = 0.32
     decision: Literal["fixed", "adaptive"] = "adaptive"
-    test_branches: bool = False
+    calibrate_branches: bool = False
     thermal_mean_shift: bool = False
     template_update_every: int = 0
     template_update_rate: float = 0.1

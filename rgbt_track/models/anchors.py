@@ -1,13 +1,26 @@
-"""Anchor boxes of the RPN over a response map, as pysot lays them (SiamRPN, CVPR 2018)."""
+"""Anchor boxes of the RPN over a response map, as pysot lays them (SiamRPN, CVPR 2018).
+
+Encoding and decoding of offsets, the parametrisation of Faster R-CNN, are written once for numpy
+arrays and torch tensors::
+
+    dx = (x - x_a) / w_a    dy = (y - y_a) / h_a    dw = log(w / w_a)    dh = log(h / h_a)
+"""
 
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rgbt_track.config.tracker import AnchorConfig
+
+Array = TypeVar("Array", NDArray[np.floating], Tensor)
+
+_LARGEST_LOG = 8.0  # no box is e^8 anchors wide; beyond it an untrained head's exp overflows
 
 
 def anchor_sides(config: AnchorConfig) -> list[tuple[float, float]]:
@@ -29,9 +42,9 @@ def anchor_count(config: AnchorConfig) -> int:
 
 
 def anchor_boxes(config: AnchorConfig, response_size: int) -> NDArray[np.float32]:
-    """All anchors (k * S * S, 4) as centre x, centre y, width, height in crop pixels.
+    """All anchors (k * S * S, 4) as center x, center y, width, height in crop pixels.
 
-    Centres are relative to the crop's centre. The order is pysot's, anchor-major: index
+    Centers are relative to the crop's center. The order is pysot's, anchor-major: index
     ``a * S * S + row * S + column``, that of a (k, S, S) response flattened.
     """
     sides = np.array(anchor_sides(config), np.float32)
@@ -42,3 +55,30 @@ def anchor_boxes(config: AnchorConfig, response_size: int) -> NDArray[np.float32
     boxes[..., 1] = offsets[None, :, None]
     boxes[..., 2:] = sides[:, None, None, :]
     return boxes.reshape(-1, 4)
+
+
+def encode_offsets(boxes_cxcywh: Array, anchors_cxcywh: Array) -> Array:
+    """Boxes on anchors, broadcastable (..., 4) -> offsets (..., 4); the inverse of the decoding."""
+    centers = (boxes_cxcywh[..., :2] - anchors_cxcywh[..., :2]) / anchors_cxcywh[..., 2:]
+    ratios = boxes_cxcywh[..., 2:] / anchors_cxcywh[..., 2:]
+    if isinstance(ratios, Tensor):
+        return torch.cat([centers, ratios.log()], -1)
+    return np.concatenate([centers, np.log(ratios)], -1)
+
+
+def decode_centers(offsets: Array, anchors_cxcywh: Array) -> Array:
+    """Offsets (..., 4) on anchors (..., 4) -> centers x, y (..., 2)."""
+    return offsets[..., :2] * anchors_cxcywh[..., 2:] + anchors_cxcywh[..., :2]
+
+
+def decode_sizes(offsets: Array, anchors_cxcywh: Array) -> Array:
+    """Offsets (..., 4) on anchors (..., 4) -> widths and heights (..., 2), always finite."""
+    logs = offsets[..., 2:].clip(-_LARGEST_LOG, _LARGEST_LOG)
+    growth = logs.exp() if isinstance(logs, Tensor) else np.exp(logs)
+    return growth * anchors_cxcywh[..., 2:]
+
+
+def decode_offsets(offsets: Tensor, anchors_cxcywh: Tensor) -> Tensor:
+    """Offsets (..., 4) on anchors (..., 4) -> boxes cx, cy, w, h (..., 4)."""
+    centers = decode_centers(offsets, anchors_cxcywh)
+    return torch.cat([centers, decode_sizes(offsets, anchors_cxcywh)], -1)

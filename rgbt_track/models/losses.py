@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbt_track.models.anchors import decode_offsets
 from rgbt_track.models.interface import Response
-
-_LARGEST_LOG = 4.0  # an untrained head's exp would overflow; no box is 54 anchors wide
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,6 @@ def _iou_sum(
     found = decode_offsets(offsets[where[0], :, where[1], where[2], where[3]], chosen)
     wanted = decode_offsets(loc[where[0], :, where[1], where[2], where[3]], chosen)
     return ((1 - iou_cxcywh(found, wanted)) * weights[target]).sum()
-
-
-def decode_offsets(offsets: Tensor, anchors: Tensor) -> Tensor:
-    """Offsets (N, 4) on anchors (N, 4) cx, cy, w, h -> boxes (N, 4) cx, cy, w, h."""
-    center = offsets[:, :2] * anchors[:, 2:] + anchors[:, :2]
-    size = offsets[:, 2:].clamp(max=_LARGEST_LOG).exp() * anchors[:, 2:]
-    return torch.cat([center, size], dim=1)
 
 
 def iou_cxcywh(a: Tensor, b: Tensor) -> Tensor:

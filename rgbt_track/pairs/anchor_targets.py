@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from rgbt_track.boxes import Boxes, cxcywh_to_xywh, iou_xywh
 from rgbt_track.config.pairs import TargetConfig
 from rgbt_track.config.tracker import AnchorConfig
-from rgbt_track.models.anchors import anchor_boxes
+from rgbt_track.models.anchors import anchor_boxes, encode_offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +77,7 @@ class AnchorTargets:
         return float(centers[1] - centers[0]) if len(centers) > 1 else 0.0
 
     def _offsets(self, box: Boxes) -> NDArray[np.float32]:
-        offsets = np.empty_like(self.anchors)
-        offsets[:, :2] = (box[:2] - self.anchors[:, :2]) / self.anchors[:, 2:]
-        offsets[:, 2:] = np.log(box[2:] / self.anchors[:, 2:])
+        offsets = encode_offsets(box, self.anchors)
         return offsets.T.reshape(4, *self.shape).astype(np.float32)
 
 

@@ -1,24 +1,25 @@
-"""From the joined response to one box: SiamRPN's scale and ratio penalty and cosine window.
+"""From a response to one box: SiamRPN's scale and ratio penalty and cosine window.
 
-Boxes here are in crop pixels relative to the crop's centre, ``cxcywh``. Only the winning anchor's
-centre is decoded; the penalty needs every anchor's size.
+Boxes here are in crop pixels relative to the crop's center, ``cxcywh``.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from rgbt_track.config.tracker import AnchorConfig
+from rgbt_track.models.anchors import anchor_boxes, decode_centers, decode_sizes
 
-_LARGEST_LOG = 8.0  # exp of it is no side of any box; beyond it an untrained head overflows
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Winner:
-    """The chosen anchor: its box, its probability and its penalty in (0, 1]."""
+class Selection:
+    """The best anchor: its box, its probability and its penalty in (0, 1]."""
 
     box_cxcywh: Array
     probability: float
@@ -31,37 +32,46 @@ def cosine_window(anchors: int, response_size: int) -> Array:
     return np.tile(np.outer(hanning, hanning).ravel(), anchors)
 
 
-def choose(
+def select_anchor(
     probability: Array,
     loc: Array,
-    anchors_cxcywh: Array,
-    window: Array,
+    *,
+    anchors: AnchorConfig,
     size_in_crop: tuple[float, float],
     penalty_k: float,
     window_influence: float,
-) -> Winner:
-    """Choose the best anchor (SiamRPN, Li et al. 2018, section 4.3, as pysot computes it).
+) -> Selection:
+    """Select the best anchor (SiamRPN, Li et al. 2018, section 4.3, as pysot computes it).
 
     Args:
-        probability: (N,) of being the target, N = k * S * S.
-        loc: (4, N) offsets: centre in anchor sides, size in logarithms.
-        anchors_cxcywh: (N, 4).
-        window: (N,) in [0, 1].
+        probability: (k, S, S) of being the target.
+        loc: (4, k, S, S) offsets.
+        anchors: shapes of the k anchors.
         size_in_crop: the target's last width and height in crop pixels.
         penalty_k: strength of the penalty on changes of size and aspect ratio.
         window_influence: share of the window in the score, in [0, 1].
     """
-    growth = np.exp(np.clip(loc[2:], -_LARGEST_LOG, _LARGEST_LOG))
-    width, height = growth * anchors_cxcywh[:, 2:].T
+    boxes, window = _anchor_grid(anchors, loc.shape[-1])
+    probability, offsets = probability.ravel(), loc.reshape(4, -1).T
+    # Penalty on changes of size and of aspect ratio since the last frame.
+    width, height = decode_sizes(offsets, boxes).T
     last_width, last_height = size_in_crop
     scale_change = _ratio(_padded_side(width, height) / _padded_side(last_width, last_height))
     aspect_change = _ratio((last_width / last_height) / (width / height))
     penalty = np.exp(-(scale_change * aspect_change - 1) * penalty_k)
+    # Cosine window: large displacements are unlikely.
     score = penalty * probability * (1 - window_influence) + window * window_influence
     best = int(np.argmax(score))
-    center = loc[:2, best] * anchors_cxcywh[best, 2:] + anchors_cxcywh[best, :2]
+    center = decode_centers(offsets[best], boxes[best])
     box = np.array([*center, width[best], height[best]], float)
-    return Winner(box, float(probability[best]), float(penalty[best]))
+    return Selection(box, float(probability[best]), float(penalty[best]))
+
+
+@functools.lru_cache(maxsize=16)
+def _anchor_grid(anchors: AnchorConfig, response_size: int) -> tuple[Array, Array]:
+    """All anchors (N, 4) and the window over them (N,), N = k * S * S."""
+    boxes = anchor_boxes(anchors, response_size)
+    return boxes, cosine_window(len(boxes) // response_size**2, response_size)
 
 
 def _ratio(change: Array) -> Array:

@@ -70,7 +70,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "thermal mean shift": Scenario(tracking={"thermal_mean_shift": True}),
         "misleading thermal": Scenario(thermal="night"),
         "misleading thermal, untested": Scenario(
-            thermal="night", tracking={"test_branches": False}
+            thermal="night", tracking={"calibrate_branches": False}
         ),
     },
     "matching": {
@@ -117,7 +117,7 @@ def responses() -> dict[str, Any]:
     """lrrtrack_r50 as it starts from seed 0: each branch's logits and offsets, every 97th."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = load_tracker("lrrtrack_r50").network
+        network = load_tracker("lrrtrack_r50").engine.network
     rng = np.random.default_rng(2)
     sides = {"template": 127, "search": 191}
     crops = {

@@ -1,0 +1,89 @@
+"""The engine that runs a network with torch, on any device."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rgbt_track.models.engine import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.interface import BranchKernels, Levels, Response
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.threads import torch_threads
+
+
+class BranchTemplate(NamedTuple):
+    """One branch's template: its features, which can be blended, and the head's kernels of them."""
+
+    levels: Levels
+    kernels: BranchKernels
+
+
+class TorchEngine:
+    """A network run by torch, without gradients.
+
+    Args:
+        network: built by ``build_network``; put into evaluation mode and on the device here.
+        device: a ``torch`` device name.
+        threads: CPU threads while the network runs, whatever the program around has set; 0 for as
+            many as that.
+    """
+
+    def __init__(
+        self, network: RGBTNetwork, device: str | torch.device = "cpu", threads: int = 0
+    ) -> None:
+        self.device = torch.device(device)
+        self.network = network.to(self.device).eval()
+        self.threads = threads
+
+    def template(self, crops: InputCrops) -> Template:
+        with self._inference():
+            return self._with_kernels(self.network.template_levels(self._tensors(crops)))
+
+    def blend(self, first: Template, present: Template, rate: float) -> Template:
+        with self._inference():
+            levels = {
+                name: [
+                    torch.lerp(old, new, rate)
+                    for old, new in zip(first[name].levels, present[name].levels, strict=True)
+                ]
+                for name in first
+                if name in present
+            }
+            return {**first, **self._with_kernels(levels)}
+
+    def search(self, template: Template, crops: InputCrops) -> dict[str, BranchResponse]:
+        with self._inference():
+            kernels = {name: branch.kernels for name, branch in template.items()}
+            responses = self.network.search(kernels, self._tensors(crops))
+            return {name: _to_numpy(response) for name, response in responses.items()}
+
+    def _with_kernels(self, levels: dict[str, Levels]) -> Template:
+        kernels = self.network.kernels(levels)
+        return {name: BranchTemplate(levels[name], kernels[name]) for name in levels}
+
+    def _tensors(self, crops: InputCrops) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(crop).to(self.device) for name, crop in crops.items()}
+
+    @contextlib.contextmanager
+    def _inference(self) -> Iterator[None]:
+        with torch_threads(self.threads), torch.inference_mode():
+            yield
+
+
+def as_engine(
+    network: nn.Module | Engine, device: str | torch.device = "cpu", threads: int = 0
+) -> Engine:
+    """An engine as it is; a network as a ``TorchEngine`` on ``device``."""
+    if isinstance(network, nn.Module):
+        return TorchEngine(network, device, threads)  # type: ignore[arg-type]
+    return network
+
+
+def _to_numpy(response: Response) -> BranchResponse:
+    size = response.cls.shape[-1]
+    cls, loc = (part[0].float().cpu().numpy() for part in response)
+    return BranchResponse(cls.reshape(2, -1, size, size), loc.reshape(4, -1, size, size))
