@@ -1,4 +1,4 @@
-"""The documents say what is so: paths exist, layers hold, versions and checks agree."""
+"""The documents say what is so: paths exist, layers are the linter's, versions and checks agree."""
 
 from __future__ import annotations
 
@@ -51,41 +51,15 @@ def test_the_walk_leads_past_what_is_there() -> None:
         assert name in defined(ROOT / file), f"CONTRIBUTING.md: {file} defines no {name}"
 
 
-def floors() -> dict[str, int]:
-    """Folder or module of ``rgbt_track`` -> its floor in CONTRIBUTING.md."""
-    rows = re.findall(r"^\| (\d), .+? \| (.+) \|$", CONTRIBUTING, re.M)
-    return {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
-
-
-def imported(path: Path) -> Iterator[str]:
-    """The parts of ``rgbt_track`` that a module imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "rgbt_track":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rgbt_track."):
-            yield node.module.split(".")[1]  # type: ignore[union-attr]
-
-
-def test_nothing_imports_upwards_and_no_two_folders_each_other() -> None:
-    package, floor_of = ROOT / "rgbt_track", floors()
-    parts = {path.relative_to(package).parts[0].removesuffix(".py") for path in modules()}
-    assert set(floor_of) == parts
-    arrows = {
-        (path.relative_to(package).parts[0].removesuffix(".py"), other): path
-        for path in modules()
-        for other in imported(path)
-        if other in parts
-    }
-    assert len(arrows) > 30
-    for (part, other), path in arrows.items():
-        assert floor_of[other] <= floor_of[part], f"{path}: imports upwards, from {other}"
-        assert part == other or (other, part) not in arrows, f"{path}: a circle with {other}"
-
-
-def modules() -> list[Path]:
-    """Every module of ``rgbt_track`` but its ``__init__`` and ``__main__``, which are its faces."""
-    package = ROOT / "rgbt_track"
-    return [path for path in package.rglob("*.py") if path.parent != package or path.stem[0] != "_"]
+def test_the_floors_are_those_that_the_linter_holds() -> None:
+    """The table, read from the bottom floor up and leftmost first, goes up the linter's layers."""
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = re.findall(r'"(.+)"', settings.partition("\nlayers = [\n")[2].partition("\n]")[0])
+    rank = {name: -row for row, layer in enumerate(layers) for name in layer.split(" | ")}
+    rows = re.findall(r"^\| \d, .+? \| (.+) \|$", CONTRIBUTING, re.M)
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(names) == sorted(rank)
+    assert [rank[name] for name in names] == sorted(rank.values())
 
 
 def setup_cfg() -> configparser.ConfigParser:
