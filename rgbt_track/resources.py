@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 WEIGHTS = _PACKAGE / "weights"
-_TASK_LINE = re.compile(r"^task:\s*image_fusion\s*(#.*)?$", re.MULTILINE)
 
 
 def folder(kind: str) -> Path:
@@ -25,19 +23,19 @@ def folder(kind: str) -> Path:
     raise FileNotFoundError(f"the installation lacks its folder {kind!r}: reinstall rgbt-track")
 
 
-def names(kind: str) -> list[str]:
-    """Names of the shipped YAML files of one kind, sorted; of experiments, those of trackers."""
-    paths = folder(kind).glob("*.yaml")
-    return sorted(path.stem for path in paths if not is_image_fusion(path))
+def names(kind: str, wanted: Callable[[Path], bool] = lambda path: True) -> list[str]:
+    """Names of the shipped YAML files of one kind, or of those that are ``wanted``, sorted."""
+    return sorted(path.stem for path in folder(kind).glob("*.yaml") if wanted(path))
 
 
-def is_image_fusion(path: Path) -> bool:
-    """Whether a YAML says ``task: image_fusion``: no tracker, but a network that fuses pictures."""
-    return bool(_TASK_LINE.search(path.read_text(encoding="utf-8", errors="replace")))
+def find_yaml(
+    name: str | Path, kind: str, wanted: Callable[[Path], bool] = lambda path: True
+) -> Path:
+    """The YAML file for a shipped name or for a path.
 
-
-def find_yaml(name: str | Path, kind: str) -> Path:
-    """The YAML file for a shipped name or for a path; ``FileNotFoundError`` says what is valid."""
+    ``FileNotFoundError`` says which names are valid: those of the shipped files that are
+    ``wanted``.
+    """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
@@ -45,9 +43,10 @@ def find_yaml(name: str | Path, kind: str) -> Path:
         raise FileNotFoundError(f"no such file: {path}")
     shipped = folder(kind) / f"{name}.yaml"
     if not shipped.is_file():
+        valid = names(kind, wanted)
         raise FileNotFoundError(
-            f"unknown name {str(name)!r} for {kind}{nearest(str(name), names(kind))}; "
-            f"valid: {', '.join(names(kind))}, or the path of a .yaml file"
+            f"unknown name {str(name)!r} for {kind}{nearest(str(name), valid)}; "
+            f"valid: {', '.join(valid)}, or the path of a .yaml file"
         )
     return shipped
 

@@ -5,9 +5,10 @@ import pytest
 import yaml
 
 from rgbt_track.config import pairs, tracker, training
+from rgbt_track.config.experiments import experiment_names, find_experiment, read_task
 from rgbt_track.config.parsing import RENAMED_KEYS, from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, load_config
-from rgbt_track.resources import find_yaml, names
+from rgbt_track.resources import find_yaml
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -16,7 +17,7 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", names("experiments"))
+@pytest.mark.parametrize("name", experiment_names("tracking"))
 def test_every_shipped_experiment_loads_and_survives_a_round_trip(name: str) -> None:
     config = load_config(name)
     assert config.name == name
@@ -72,9 +73,25 @@ def test_keys_of_an_earlier_day_are_read_under_their_new_names(tmp_path: Path) -
         assert set(renamed.values()) <= keys and not set(renamed) & keys
 
 
+def test_the_task_may_be_left_out_and_no_other_is_taken(tmp_path: Path) -> None:
+    path = written(tmp_path, "note: as files were before they had a task")
+    assert load_config(path).task == read_task(path) == "tracking"
+    path = written(tmp_path, "note: a comment may follow\ntask: image_fusion   # not a tracker")
+    assert read_task(path) == "image_fusion"
+    with pytest.raises(ValueError, match="fuses pictures and tracks nothing"):
+        load_config(path)
+    with pytest.raises(ValueError, match="task is 'sailing'; valid: tracking"):
+        load_config(written(tmp_path, "task: sailing"))
+
+
 def test_unknown_names_are_refused_with_the_nearest() -> None:
-    with pytest.raises(FileNotFoundError, match="did you mean 'lrrtrack_lite'"):
-        find_yaml("lrrtrack_light", "experiments")
+    with pytest.raises(
+        FileNotFoundError, match=r"did you mean 'lrrtrack_lite'.*matching, or"
+    ) as at:
+        find_experiment("lrrtrack_light", "tracking")
+    assert "lrrnet" not in str(at.value)
+    with pytest.raises(FileNotFoundError, match=r"lrrnet, .*lrrtrack_lite"):
+        find_experiment("nothing")
     with pytest.raises(FileNotFoundError, match=r"no such file: nowhere\.yaml"):
         find_yaml("nowhere.yaml", "experiments")
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from rgbt_track.config.experiments import experiment_names, read_task
 from rgbt_track.config.image_fusion import (
     ImageExperiment,
     ImageTrainingConfig,
@@ -24,11 +25,12 @@ from rgbt_track.image_fusion.training.ablation import judge, train_variant, vari
 from rgbt_track.image_fusion.training.data import PairPictures, find_pairs, stretched
 from rgbt_track.image_fusion.training.vgg_features import STAND_IN, vgg_blocks
 from rgbt_track.io.images import write_image
-from rgbt_track.resources import folder, is_image_fusion, names
+from rgbt_track.resources import folder
 
 pytest.importorskip("lightning")
 
-SHIPPED = [path for path in sorted(folder("experiments").rglob("*.yaml")) if is_image_fusion(path)]
+EXPERIMENTS = sorted(folder("experiments").rglob("*.yaml"))
+SHIPPED = [path for path in EXPERIMENTS if read_task(path) == "image_fusion"]
 SMALL = """
 task: image_fusion
 network: {name: NAME, args: ARGS}
@@ -131,7 +133,8 @@ def _both(base: dict) -> list[tuple[str, object]]:
 
 
 def test_trackers_and_image_networks_are_kept_apart(tmp_path: Path) -> None:
-    assert "lrrtrack_lite" in names("experiments") and "lrrnet" not in names("experiments")
+    trackers, fusing = experiment_names("tracking"), experiment_names("image_fusion")
+    assert "lrrtrack_lite" in trackers and "lrrnet" in fusing and not set(trackers) & set(fusing)
     with pytest.raises(ValueError, match=r"fuses pictures and tracks nothing; trackers are .*lite"):
         load_config("lrrnet")
     for text, message in [

@@ -8,10 +8,10 @@ from torch import nn
 
 from fusion_modules import Fusion, FusionPyramid, create_fusion
 from fusion_modules.llrr_light import LLRRLightFusion
+from rgbt_track.config.experiments import experiment_names
 from rgbt_track.config.tracker import load_config
 from rgbt_track.models.build import build_network
 from rgbt_track.models.inference import prepare_for_inference
-from rgbt_track.resources import names
 
 
 def randomise_statistics(network: nn.Module, seed: int) -> None:
@@ -24,7 +24,7 @@ def randomise_statistics(network: nn.Module, seed: int) -> None:
             nn.init.normal_(module.bias, 0, 0.1, generator=generator)
 
 
-@pytest.mark.parametrize("name", names("experiments"))
+@pytest.mark.parametrize("name", experiment_names("tracking"))
 def test_folding_keeps_the_outputs(name: str) -> None:
     config = load_config(name)
     network = build_network(config.model, seed=0).eval()

@@ -33,7 +33,8 @@ def _print_installation() -> None:
     import torch
 
     from rgbt_track import __version__
-    from rgbt_track.resources import WEIGHTS, default_tracker, names
+    from rgbt_track.config.experiments import experiment_names
+    from rgbt_track.resources import WEIGHTS, default_tracker
 
     typer.echo(f"rgbt-track {__version__}, Python {platform.python_version()}, {platform.system()}")
     for package in _PACKAGES:
@@ -43,7 +44,7 @@ def _print_installation() -> None:
         f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {g}" for g in gpus)
     )
     typer.echo("trackers:")
-    for tracker in names("experiments"):
+    for tracker in experiment_names("tracking"):
         shipped = (WEIGHTS / f"{tracker}.safetensors").is_file()
         marks = [" (weights shipped)"] * shipped + [" (default)"] * (tracker == default_tracker())
         typer.echo(f"  {tracker}{''.join(marks)}")

@@ -22,11 +22,12 @@ def train(
 
     Example: `rgbt-track train lrrtrack_r50 training.root=~/data training.batch=16`
     """
+    from rgbt_track.config.experiments import find_experiment, read_task
     from rgbt_track.config.tracker import load_experiment
-    from rgbt_track.resources import find_yaml, is_image_fusion, require
+    from rgbt_track.resources import require
 
     count = _devices(devices)
-    if is_image_fusion(find_yaml(experiment, "experiments")):
+    if read_task(find_experiment(experiment)) == "image_fusion":
         _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
         return
     config = load_experiment(experiment, settings or [])

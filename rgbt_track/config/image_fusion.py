@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fusion_modules.image.losses import ImageLossWeights
+from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.overrides import read_values
 from rgbt_track.config.parsing import from_mapping
-from rgbt_track.resources import find_yaml
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,5 @@ def load_image_experiment(name: str | Path, settings: Iterable[str] = ()) -> Ima
     Raises ``FileNotFoundError`` for an unknown name or path and ``ValueError``, naming file and
     key, for anything that is not a setting.
     """
-    path = find_yaml(name, "experiments")
+    path = find_experiment(name, "image_fusion")
     return from_mapping(ImageExperiment, read_values(path, settings), str(path))

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rgbt_track.config.experiments import experiment_names, find_experiment
 from rgbt_track.config.overrides import read_values
 from rgbt_track.config.parsing import from_mapping, read_yaml
 from rgbt_track.config.training import TrainingConfig
-from rgbt_track.resources import find_yaml, is_image_fusion, names
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     weights: str | None = None
     note: str = ""
+    task: Literal["tracking"] = "tracking"
 
 
 def load_config(name: str | Path) -> Config:
@@ -131,11 +132,11 @@ def load_config(name: str | Path) -> Config:
     Raises ``FileNotFoundError`` for an unknown name or path and ``ValueError``, naming the file
     and the key, for anything in it that is not a setting.
     """
-    path = find_yaml(name, "experiments")
-    if is_image_fusion(path):
-        trackers = ", ".join(names("experiments"))
-        raise ValueError(f"{path}: fuses pictures and tracks nothing; trackers are {trackers}")
+    path = find_experiment(name, "tracking")
     values = read_yaml(path)
+    if values.get("task") == "image_fusion":
+        trackers = ", ".join(experiment_names("tracking"))
+        raise ValueError(f"{path}: fuses pictures and tracks nothing; trackers are {trackers}")
     return from_mapping(Config, {"name": path.stem, **values}, str(path))
 
 
@@ -145,5 +146,5 @@ def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
     Raises ``ValueError`` for a setting of another form, and for a key or value that no experiment
     has, naming it.
     """
-    path = find_yaml(name, "experiments")
+    path = find_experiment(name, "tracking")
     return from_mapping(Config, read_values(path, settings), str(path))

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
+from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.parsing import read_yaml
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import load_weights
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
-from rgbt_track.resources import WEIGHTS, find_yaml
+from rgbt_track.resources import WEIGHTS
 from rgbt_track.tracking.tracker import Tracker
 
 
@@ -56,7 +57,7 @@ def load_tracker(
 
 def read_config(name: str | Path) -> Config:
     """The configuration of a shipped name or a YAML file, ours or pysot's."""
-    path = find_yaml(name, "experiments")
+    path = find_experiment(name, "tracking")
     if is_pysot_config(read_yaml(path)):
         return load_pysot_config(path)
     return load_config(path)
@@ -70,7 +71,7 @@ def own_weights(config: Config, name: str | Path) -> Path | None:
     if config.weights is None:
         shipped = WEIGHTS / f"{config.name}.safetensors"
         return shipped if shipped.is_file() else None
-    for place in (find_yaml(name, "experiments").parent, WEIGHTS):
+    for place in (find_experiment(name, "tracking").parent, WEIGHTS):
         if (place / config.weights).is_file():
             return place / config.weights
     raise FileNotFoundError(f"{name}: no such weights file: {config.weights}")

@@ -1,0 +1,32 @@
+"""Finding experiments: a YAML's key ``task`` says whether it tracks or fuses images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rgbt_track.config.parsing import read_yaml
+from rgbt_track.resources import find_yaml, names
+
+Task = Literal["tracking", "image_fusion"]
+
+
+def read_task(path: Path) -> str:
+    """The ``task`` of an experiment's YAML; without one it is a tracker's.
+
+    Raises ``ValueError`` in one line for a file that is no YAML.
+    """
+    return str(read_yaml(path).get("task", "tracking"))
+
+
+def experiment_names(task: Task) -> list[str]:
+    """The names of the shipped experiments of a task, sorted."""
+    return names("experiments", lambda path: read_task(path) == task)
+
+
+def find_experiment(name: str | Path, task: Task | None = None) -> Path:
+    """The YAML of a shipped experiment by name, or of any by path.
+
+    ``FileNotFoundError`` names the shipped ones of ``task``; the file itself may be of another.
+    """
+    return find_yaml(name, "experiments", lambda path: task is None or read_task(path) == task)
