@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion_modules.base import Fusion, Start
+from fusion_modules.conv_norm import ConvNorm
 from fusion_modules.layers import reflect_conv, smallest_side
 
 
@@ -43,7 +44,7 @@ class ResidualFusion(Fusion):
         return self.direct(torch.cat([rgb, tir], dim=1)) + self.residual(each)
 
 
-def _conv_norm(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
+def _conv_norm(in_channels: int, out_channels: int, kernel: int) -> ConvNorm:
+    return ConvNorm(
         reflect_conv(in_channels, out_channels, kernel, bias=False), nn.BatchNorm2d(out_channels)
     )

@@ -1,7 +1,7 @@
 """Boxes in continuous image coordinates: the one place where box formats are converted.
 
 Pixel column ``i`` covers ``[i, i + 1)``, so a box that covers the whole of a ``W`` pixels wide
-image is ``x = 0, w = W`` and its centre is ``x + w / 2``. Every function takes and returns arrays
+image is ``x = 0, w = W`` and its center is ``x + w / 2``. Every function takes and returns arrays
 whose last axis is the box, ``(..., 4)``, in any floating type, and leaves its input unchanged.
 """
 
@@ -26,13 +26,13 @@ def xyxy_to_xywh(boxes: ArrayLike) -> Boxes:
 
 
 def xywh_to_cxcywh(boxes: ArrayLike) -> Boxes:
-    """Left, top, width, height -> centre x, centre y, width, height."""
+    """Left, top, width, height -> center x, center y, width, height."""
     boxes = np.asarray(boxes, float)
     return np.concatenate([boxes[..., :2] + boxes[..., 2:] / 2, boxes[..., 2:]], axis=-1)
 
 
 def cxcywh_to_xywh(boxes: ArrayLike) -> Boxes:
-    """Centre x, centre y, width, height -> left, top, width, height."""
+    """Center x, center y, width, height -> left, top, width, height."""
     boxes = np.asarray(boxes, float)
     return np.concatenate([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., 2:]], axis=-1)
 

@@ -1,6 +1,6 @@
 """Anchor boxes of the RPN over a response map, as pysot lays them (SiamRPN, CVPR 2018).
 
-Encoding and decoding of offsets, the parametrisation of Faster R-CNN, are written once for numpy
+Encoding and decoding of offsets, the parametrization of Faster R-CNN, are written once for numpy
 arrays and torch tensors::
 
     dx = (x - x_a) / w_a    dy = (y - y_a) / h_a    dw = log(w / w_a)    dh = log(h / h_a)

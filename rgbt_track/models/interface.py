@@ -1,4 +1,4 @@
-"""The types every part of the network shares: feature levels, kernels, responses, heads."""
+"""The types every part of the network shares: levels, kernels, responses, backbones, heads."""
 
 from __future__ import annotations
 
@@ -27,6 +27,32 @@ class Response(NamedTuple):
 
     cls: Tensor
     loc: Tensor
+
+
+class Backbone(nn.Module):
+    """Crops (B, 3, X, X) in its own pixel convention -> one feature map per level.
+
+    All levels share one grid: cell i is centered on pixel ``stride * (i + 1) - 1`` of the crop, so
+    that crops of ``stride * n - 1`` pixels give n - 1 cells around their center.
+
+    Args:
+        stride: pixels between cells.
+        channels: channels of each level, shallow to deep.
+    """
+
+    stride: int
+    channels: tuple[int, ...]
+
+    def forward(self, x: Tensor) -> Levels:
+        """(B, 3, X, X) -> per level (B, C, N, N)."""
+        raise NotImplementedError
+
+    def input_convolution(self) -> nn.Conv2d | None:
+        """The convolution that takes the crops and nothing else, if there is one.
+
+        The normalization of the pixels is folded into it for inference.
+        """
+        return None
 
 
 class Head(nn.Module):

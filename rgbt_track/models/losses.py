@@ -94,7 +94,7 @@ def iou_cxcywh(a: Tensor, b: Tensor) -> Tensor:
 
 
 def best_boxes(response: Response, anchors: Tensor) -> Tensor:
-    """The box of each item's most probable anchor, (B, 4) cx, cy, w, h from the crop's centre."""
+    """The box of each item's most probable anchor, (B, 4) cx, cy, w, h from the crop's center."""
     batch, channels = response.cls.shape[0], response.cls.shape[1]
     logits = response.cls.float().reshape(batch, 2, channels // 2, *response.cls.shape[2:])
     best = (logits[:, 1] - logits[:, 0]).flatten(1).argmax(1)

@@ -1,4 +1,4 @@
-"""The neck of SiamRPN++: every level to one number of channels, and the template's centre crop.
+"""The neck of SiamRPN++: every level to one number of channels, and the template's center crop.
 
 pysot crops inside its neck whenever a map is narrow; here the crop is a function of its own, so
 that the neck does not have to guess which side it is looking at.
@@ -10,13 +10,15 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from fusion_modules.conv_norm import ConvNorm
+
 
 class AdjustLevel(nn.Module):
     """1x1 convolution and batch norm, (B, C, H, W) -> (B, out, H, W)."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
-        self.downsample = nn.Sequential(
+        self.downsample = ConvNorm(
             nn.Conv2d(channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
         )
 
@@ -57,7 +59,7 @@ class NoNeck(nn.Module):
 def center_crop(levels: Sequence[Tensor], cells: int) -> list[Tensor]:
     """The central ``cells x cells`` of each level (B, C, H, W).
 
-    Raises ``ValueError`` when a level is smaller, or when the cells could not lie in its centre.
+    Raises ``ValueError`` when a level is smaller, or when the cells could not lie in its center.
     """
     return [_crop(level, cells) for level in levels]
 
@@ -66,7 +68,7 @@ def _crop(level: Tensor, cells: int) -> Tensor:
     side = level.shape[-1]
     if side < cells or (side - cells) % 2:
         raise ValueError(
-            f"template_cells {cells} do not fit the centre of {side} cells; "
+            f"template_cells {cells} do not fit the center of {side} cells; "
             f"use at most {side} and an {'odd' if side % 2 else 'even'} number"
         )
     start = (side - cells) // 2

@@ -3,10 +3,10 @@
 SiamRPN++ on each modality (the two share one RPN, as in DFAT) and LRRNet's fusion branch (TPAMI
 2023, figure 14): the levels of both are fused one by one and answered by an RPN of their own.
 
-    crops -> backbone -> neck -> [centre crop] -> fusion -> heads      fuse_at = "neck" (DFAT)
-    crops -> backbone -> fusion -> neck -> [centre crop] -> heads      fuse_at = "backbone"
+    crops -> backbone -> neck -> [center crop] -> fusion -> heads      fuse_at = "neck" (DFAT)
+    crops -> backbone -> fusion -> neck -> [center crop] -> heads      fuse_at = "backbone"
 
-The template is cropped to its centre after the neck, as in pysot; so at the neck the fusion sees
+The template is cropped to its center after the neck, as in pysot; so at the neck the fusion sees
 the cropped template, as DFAT's does, and at the backbone the whole one. Components arrive built
 (``rgbt_track.models.build``); nothing here holds state.
 """
@@ -46,13 +46,13 @@ class RGBTNetwork(nn.Module):
 
     Args:
         pixels: crops to what the backbone expects.
-        backbone: (B, 3, X, X) -> levels on one centred grid of ``stride`` pixels.
+        backbone: (B, 3, X, X) -> levels on one centered grid of ``stride`` pixels.
         neck: levels -> levels, each of the heads' channels.
         rpn_head: the head that RGB and thermal branch share; ``None`` when both are off.
         fusion: (rgb levels, tir levels) -> fused levels; ``None`` when that branch is off.
         fused_rpn_head: the fused branch's own head.
         branches: the branches that are on, any of "rgb", "tir", "fused".
-        template_cells: side of the template's centre crop in cells.
+        template_cells: side of the template's center crop in cells.
         fuse_at: "neck" or "backbone".
     """
 
@@ -85,7 +85,7 @@ class RGBTNetwork(nn.Module):
     def response_size(self, search_size: int = 255) -> int:
         """S, the side of the response map for search crops of ``search_size`` pixels.
 
-        Raises ``ValueError`` for a size that would leave the grid off the crop's centre.
+        Raises ``ValueError`` for a size that would leave the grid off the crop's center.
         """
         cells = grid_cells(search_size, self.stride)
         if cells < self.template_cells:
@@ -102,7 +102,7 @@ class RGBTNetwork(nn.Module):
         return _split(self.neck(_join(features)), list(features))
 
     def template_levels(self, crops: Crops) -> dict[str, Levels]:
-        """Branch -> its centre-cropped levels, for the branches that are on and have crops."""
+        """Branch -> its center-cropped levels, for the branches that are on and have crops."""
         return self._active(self._all_levels(crops, self.template_cells))
 
     def kernels(self, levels: Mapping[str, Levels]) -> Kernels:
@@ -192,12 +192,12 @@ class RGBTNetwork(nn.Module):
 def grid_cells(size: int, stride: int = 8) -> int:
     """Cells per side for crops of ``size`` pixels: 31 for 255 and 15 for 127 at stride 8.
 
-    Cell i is centred on pixel ``stride * (i + 1) - 1``, so the grid shares the crop's centre only
+    Cell i is centered on pixel ``stride * (i + 1) - 1``, so the grid shares the crop's center only
     for sizes ``stride * n - 1``; others raise ``ValueError``.
     """
     if size < 2 * stride - 1 or (size + 1) % stride:
         raise ValueError(
-            f"crop size {size} leaves the features off centre; "
+            f"crop size {size} leaves the features off center; "
             f"use {stride} n - 1, such as {16 * stride - 1} or {32 * stride - 1}"
         )
     return (size + 1) // stride - 1

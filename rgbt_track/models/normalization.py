@@ -1,8 +1,9 @@
 """From a crop's pixels to what a backbone was trained on; the one place that knows conventions.
 
-Crops are always RGB floats in 0..255. pysot's networks saw BGR 0..255 with nothing further;
-torchvision's ImageNet weights saw RGB / 255 less the ImageNet mean, over its deviation; the fixed
-filters want plain RGB / 255. An infrared crop arrives as three equal channels and is treated alike.
+Crops are always RGB floats in 0..255. pysot's networks were trained on BGR 0..255 with nothing
+further; torchvision's ImageNet weights on RGB / 255 less the ImageNet mean, over its standard
+deviation; the fixed filters want plain RGB / 255. An infrared crop arrives as three equal channels
+and is treated alike.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from rgbt_track.resources import nearest
 
-# name: (flip RGB to BGR, mean per channel in 0..255, deviation per channel in 0..255)
+# name: (flip RGB to BGR, mean per channel in 0..255, standard deviation per channel in 0..255)
 PIXELS: dict[str, tuple[bool, tuple[float, ...], tuple[float, ...]]] = {
     "bgr255": (True, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "imagenet": (False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
@@ -28,7 +29,7 @@ class PixelInput(nn.Module):
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, pixels: str) -> None:
         super().__init__()
@@ -36,11 +37,11 @@ class PixelInput(nn.Module):
             hint = nearest(pixels, PIXELS)
             raise ValueError(f"unknown pixels {pixels!r}{hint}; valid: {', '.join(PIXELS)}")
         self.pixels = pixels
-        self.flip, mean, deviation = PIXELS[pixels]
+        self.flip, mean, std = PIXELS[pixels]
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         if self.flip:
             return crops.flip(1)
-        return (crops - self.mean) / self.deviation
+        return (crops - self.mean) / self.std

@@ -1,12 +1,12 @@
 """A bank of fixed filters in the backbone's place: nothing in it is learned.
 
-Per cell: the gradient's strength in a few directions, normalised by its surroundings (the idea of
-HOG, Dalal and Triggs, CVPR 2005), brightness, and two opponent colours. Opposite directions have
+Per cell: the gradient's strength in a few directions, normalized by its surroundings (the idea of
+HOG, Dalal and Triggs, CVPR 2005), brightness, and two opponent colors. Opposite directions have
 channels of their own instead of a sign, so that averaging two modalities of opposite contrast does
 not cancel their edges.
 
 Pixels are pooled into cells by a triangle of side 2 s - 1 at stride s without padding: cell i is
-centred on pixel s (i + 1) - 1, as in the learned backbones (for s = 8, on the very same grid).
+centered on pixel s (i + 1) - 1, as in the learned backbones (for s = 8, on the very same grid).
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from rgbt_track.models.interface import Backbone
 
 _FAINT = 0.02  # gradients below this, in units of white, are noise
 
 
-class FilterBank(nn.Module):
+class FilterBank(Backbone):
     """Crops (B, 3, X, X) of RGB in 0..1 -> one level (B, directions + 3, N, N).
 
     Args:
         stride: pixels between cells, s; X should be s n - 1.
         directions: directions of the gradient, around the whole circle.
-        brightness, colour: weights of these channels beside the gradients'.
+        brightness, color: weights of these channels beside the gradients'.
     """
 
     directions: Tensor
@@ -38,7 +40,7 @@ class FilterBank(nn.Module):
         stride: int = 8,
         directions: int = 8,
         brightness: float = 4.0,
-        colour: float = 4.0,
+        color: float = 4.0,
     ) -> None:
         super().__init__()
         self.stride = stride
@@ -46,7 +48,7 @@ class FilterBank(nn.Module):
         angles = torch.arange(directions) * (2 * math.pi / directions)
         rise = 1 - (torch.arange(1, 2 * stride) - stride).abs() / stride
         tints = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
-        scale = torch.tensor([brightness, colour, colour])
+        scale = torch.tensor([brightness, color, color])
         self._constant("directions", torch.stack([angles.cos(), angles.sin()], 1)[..., None, None])
         self._constant("triangle", torch.outer(rise, rise)[None, None] / stride**2)
         self._constant("tints", (tints * scale[:, None])[..., None, None])
@@ -62,9 +64,9 @@ class FilterBank(nn.Module):
         edges = edges / (strength + _FAINT**2).sqrt()
         return [torch.cat([edges, self._pool(F.conv2d(x, self.tints))], 1)]
 
-    def _edges(self, grey: Tensor) -> Tensor:
+    def _edges(self, gray: Tensor) -> Tensor:
         """(B, 1, X, X) -> (B, directions, X, X): gradient length, shared among near directions."""
-        padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
+        padded = F.pad(gray, (1, 1, 1, 1), mode="replicate")
         across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
         down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
         gradient = torch.cat([across, down], 1)

@@ -1,7 +1,7 @@
-"""A small backbone for processors (our own): plain 3x3 residual blocks on ResNet-50's grid.
+"""A small backbone that runs in real time on a CPU (our own): 3x3 residual blocks at stride 8.
 
-Stride-2 convolutions have no padding and see odd sizes 2^n - 1, so that, as in the atrous
-ResNet-50, a 255 (127) pixels wide crop gives 31 (15) cells and cell k is centred on pixel 8 k + 7.
+Stride-2 convolutions have no padding and take odd sizes 2^n - 1, so that, as in the atrous
+ResNet-50, a 255 (127) pixels wide crop gives 31 (15) cells and cell k is centered on pixel 8 k + 7.
 Every convolution is followed by a batch norm that folds into it.
 """
 
@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusion_modules.conv_norm import ConvNorm, Foldable, fold_norm
+from rgbt_track.models.interface import Backbone
 
-class LiteBlock(nn.Module):
+
+class LiteBlock(Foldable):
     """Two 3x3 convolutions with a shortcut, (B, C, H, W) -> (B, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
@@ -29,8 +32,12 @@ class LiteBlock(nn.Module):
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         return F.relu(self.bn2(self.conv2(y)) + x, inplace=True)
 
+    def fold(self) -> None:
+        fold_norm(self, "conv1", "bn1")
+        fold_norm(self, "conv2", "bn2")
 
-class LiteBackbone(nn.Module):
+
+class LiteBackbone(Backbone):
     """Crops (B, 3, X, X) -> one level per entry of ``blocks``, all at stride 8.
 
     Args:
@@ -52,7 +59,7 @@ class LiteBackbone(nn.Module):
             )
         self.channels = tuple(count * widths[-1] for count in blocks)
         strides = [_downsample(*pair) for pair in zip((3, *widths), widths, strict=False)]
-        self.stem = nn.Sequential(*itertools.chain(*strides))
+        self.stem = ConvNorm(*itertools.chain(*strides))
         self.counts = tuple(blocks)
         self.blocks = nn.ModuleList(LiteBlock(widths[-1]) for _ in range(sum(blocks)))
 
@@ -66,6 +73,9 @@ class LiteBackbone(nn.Module):
         return [
             torch.cat(depths[end - n : end], 1) for n, end in zip(self.counts, ends, strict=True)
         ]
+
+    def input_convolution(self) -> nn.Conv2d:
+        return self.stem.get_submodule("0")  # type: ignore[return-value]
 
 
 def _downsample(before: int, after: int) -> list[nn.Module]:

@@ -2,7 +2,7 @@
 
 Differs from torchvision's: the stem has no padding, layer 2 has no padding where it strides, and
 layers 3 and 4 dilate (2, 4) instead of striding; so three levels share one grid of stride 8, and a
-255 (127) pixels wide crop gives 31 (15) cells, cell k being centred on pixel 8 k + 7. The first
+255 (127) pixels wide crop gives 31 (15) cells, cell k being centered on pixel 8 k + 7. The first
 block of a dilated layer uses half the dilation, and its shortcut is a 3x3 convolution. State-dict
 keys are torchvision's, so published SiamRPN++ weights fit by name.
 """
@@ -12,10 +12,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusion_modules.conv_norm import ConvNorm, Foldable, fold_norm
+from rgbt_track.models.interface import Backbone
+
 STRIDE = 8
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Foldable):
     """1x1 -> 3x3 -> 1x1 with a shortcut: (B, C, H, W) -> (B, 4 * planes, H', W')."""
 
     def __init__(self, channels: int, planes: int, stride: int, dilation: int, first: bool) -> None:
@@ -33,7 +36,7 @@ class Bottleneck(nn.Module):
         self.downsample = None
         if first:
             side, around = (1, 0) if dense else (3, padding)
-            self.downsample = nn.Sequential(
+            self.downsample = ConvNorm(
                 nn.Conv2d(channels, 4 * planes, side, stride, around, dilation, bias=False),
                 nn.BatchNorm2d(4 * planes),
             )
@@ -44,11 +47,16 @@ class Bottleneck(nn.Module):
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         return F.relu(self.bn3(self.conv3(x)) + shortcut, inplace=True)
 
+    def fold(self) -> None:
+        fold_norm(self, "conv1", "bn1")
+        fold_norm(self, "conv2", "bn2")
+        fold_norm(self, "conv3", "bn3")
 
-class ResNet50(nn.Module):
+
+class ResNet50(Backbone, Foldable):
     """Crops (B, 3, X, X) -> the outputs of layers 2, 3, 4: 512, 1024, 2048 channels at stride 8.
 
-    X should be 8 n + 7 so that the grid is centred on the crop.
+    X should be 8 n + 7 so that the grid is centered on the crop.
     """
 
     stride = STRIDE
@@ -73,6 +81,12 @@ class ResNet50(nn.Module):
         level3 = self.layer3(level2)
         return [level2, level3, self.layer4(level3)]
 
+    def input_convolution(self) -> nn.Conv2d:
+        return self.conv1
+
+    def fold(self) -> None:
+        fold_norm(self, "conv1", "bn1")
+
     def init_from_torchvision(self, weights: object = "IMAGENET1K_V2") -> None:
         """Start from torchvision's ImageNet weights: a name or member of ``ResNet50_Weights``.
 
@@ -96,8 +110,8 @@ class ResNet50(nn.Module):
     def load_torchvision_state(self, state: dict[str, Tensor]) -> None:
         """Take the weights of a torchvision ``resnet50`` state dict; its classifier is left out.
 
-        Where the shortcut here is 3x3 and torchvision's 1x1, the latter becomes the centre of an
-        otherwise zero kernel: the same shortcut, read at the centre of the 3x3 window.
+        Where the shortcut here is 3x3 and torchvision's 1x1, the latter becomes the center of an
+        otherwise zero kernel: the same shortcut, read at the center of the 3x3 window.
         """
         own = self.state_dict()
         fitted = {}

@@ -1,8 +1,8 @@
-"""A head without weights: normalised cross-correlation of template and search features.
+"""A head without weights: normalized cross-correlation of template and search features.
 
 For deterministic demonstrations and as the baseline that every trained tracker should beat. It
 answers in the RPN's terms with one anchor: the logit rises with the correlation, and the offset is
-the top of the parabola through the neighbouring correlations. It measures no change of size.
+the top of the parabola through the neighboring correlations. It measures no change of size.
 
 With a window w over the template (sum 1) and E the mean under it, all channels c together::
 
@@ -51,9 +51,9 @@ class MatchingHead(Head):
         kernels = []
         for level in template:
             window = self._window(level)
-            centred = level - (level * window).sum((2, 3), keepdim=True)
-            variance = (centred.square() * window).sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
-            kernels.append((centred * window / variance.sqrt(), variance))
+            centered = level - (level * window).sum((2, 3), keepdim=True)
+            variance = (centered.square() * window).sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
+            kernels.append((centered * window / variance.sqrt(), variance))
         return kernels
 
     def forward(self, kernels: BranchKernels, search: Sequence[Tensor]) -> Response:
@@ -86,7 +86,7 @@ class MatchingHead(Head):
 
 
 def _peak_offset(logit: Tensor) -> Tensor:
-    """Where the parabola through each cell and its left and right neighbour peaks, in cells.
+    """Where the parabola through each cell and its left and right neighbor peaks, in cells.
 
     (B, 1, S, S), within 0.5; zero where a cell is no peak of its row, and at the row's ends.
     """

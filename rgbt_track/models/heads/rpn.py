@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusion_modules.conv_norm import ConvNorm
 from rgbt_track.models.interface import BranchKernels, Head, Response
 
 
@@ -41,7 +42,7 @@ class DepthwiseCorrelation(nn.Module):
         super().__init__()
         self.conv_kernel = _convolution(channels, hidden)
         self.conv_search = _convolution(channels, hidden)
-        self.head = nn.Sequential(
+        self.head = ConvNorm(
             nn.Conv2d(hidden, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
             nn.ReLU(inplace=True),
@@ -96,8 +97,8 @@ class MultiRPN(Head):
         return [getattr(self, name) for name in self.names]
 
 
-def _convolution(channels: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(
+def _convolution(channels: int, hidden: int) -> ConvNorm:
+    return ConvNorm(
         nn.Conv2d(channels, hidden, 3, bias=False),
         nn.BatchNorm2d(hidden),
         nn.ReLU(inplace=True),
