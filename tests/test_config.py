@@ -33,6 +33,13 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     assert config.model.branches == ("rgb", "fused") and config.tracking.size_lr == 1.0
 
 
+def test_keys_of_earlier_versions_are_read_under_their_present_names(tmp_path: Path) -> None:
+    path = written(tmp_path, "training: {augment: {veiled: 0.1, colour: 0.5}}")
+    augment = load_config(path).training.augment
+    assert (augment.obscured, augment.color) == (0.1, 0.5)
+    assert "veiled" not in to_mapping(augment)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

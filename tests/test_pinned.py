@@ -95,7 +95,7 @@ def test_content_of_a_packed_store(store: tuple[Path, dict[str, Any]]) -> None:
     assert_same(store[1]["crops"], pinned["crops"], 0.02, 1e-3)
 
 
-def test_boxes_made_up_in_unlabelled_images(sequences: Path, tmp_path: Path) -> None:
+def test_pseudo_boxes_of_unlabelled_images(sequences: Path, tmp_path: Path) -> None:
     assert_same(pseudo_boxes(sequences, tmp_path), PINNED["pseudo_boxes"], 1e-4, 0)
 
 

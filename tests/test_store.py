@@ -19,11 +19,11 @@ from rgbt_track.crops import context_side
 from rgbt_track.data import Sequence, open_dataset
 from rgbt_track.data.annotations import Annotation
 from rgbt_track.io.images import write_image
-from rgbt_track.pairs.crop_store import LooseStore, StoredCrop, cut_crop, store_region
+from rgbt_track.pairs.crop_store import FileStore, StoredCrop, cut_crop, store_region
 from rgbt_track.pairs.lmdb_encode import CHUNK
 from rgbt_track.pairs.lmdb_pack import pack_lmdb
 from rgbt_track.pairs.lmdb_store import LmdbStore
-from rgbt_track.pairs.pseudo_boxes import invent_boxes
+from rgbt_track.pairs.pseudo_boxes import add_pseudo_boxes
 
 GEOMETRY = StoreConfig(size=120, factor=4.0)
 
@@ -50,16 +50,16 @@ def assert_same_crop(a: StoredCrop, b: StoredCrop, levels: float) -> None:
         difference = np.abs(image.astype(int) - b.images[name].astype(int))
         assert image.shape == b.images[name].shape
         assert difference.mean() <= levels
-        assert (a.fill[name] == b.fill[name]).all()
+        assert (a.pad_values[name] == b.pad_values[name]).all()
 
 
 def test_both_stores_give_the_same_crops(packed: Path, sequences: list[Sequence]) -> None:
-    loose, store = LooseStore(sequences, GEOMETRY), LmdbStore(packed)
+    files, store = FileStore(sequences, GEOMETRY), LmdbStore(packed)
     assert [track.name for track in store.tracks] == ["walk_0", "walk_1", "walk_2"]
     for number, track in enumerate(store.tracks):
-        assert (track.frames == loose.tracks[number].frames).all()
+        assert (track.frames == files.tracks[number].frames).all()
         for position in range(len(track)):
-            assert_same_crop(loose.read(number, position), store.read(number, position), 2.0)
+            assert_same_crop(files.read(number, position), store.read(number, position), 2.0)
 
 
 def test_the_stored_square_is_four_context_sides_with_the_target_in_its_middle(
@@ -102,7 +102,7 @@ def long_sequence(sequence: Sequence) -> Sequence:
     )
 
 
-def test_an_interrupted_packing_goes_on(sequences: list[Sequence], tmp_path: Path) -> None:
+def test_an_interrupted_packing_is_resumed(sequences: list[Sequence], tmp_path: Path) -> None:
     class Stop(Exception):
         pass
 
@@ -111,10 +111,10 @@ def test_an_interrupted_packing_goes_on(sequences: list[Sequence], tmp_path: Pat
 
     long, out = [long_sequence(sequences[0])], tmp_path / "c.lmdb"
     with pytest.raises(Stop):
-        pack_lmdb(long, out, GEOMETRY, report=stop)
+        pack_lmdb(long, out, GEOMETRY, on_progress=stop)
     assert not out.exists()
     counts: list[int] = []
-    pack_lmdb(long, out, GEOMETRY, report=lambda done, total: counts.append(done))
+    pack_lmdb(long, out, GEOMETRY, on_progress=lambda done, total: counts.append(done))
     assert counts[0] == 2 * CHUNK  # the first chunk was there already
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.lmdb"]
     whole = LmdbStore(pack_lmdb(long, tmp_path / "d.lmdb", GEOMETRY))
@@ -123,19 +123,19 @@ def test_an_interrupted_packing_goes_on(sequences: list[Sequence], tmp_path: Pat
         assert_same_crop(whole.read(0, position), resumed.read(0, position), 0)
 
 
-def test_a_left_over_of_another_job_is_refused(sequences: list[Sequence], tmp_path: Path) -> None:
+def test_the_remains_of_another_job_is_refused(sequences: list[Sequence], tmp_path: Path) -> None:
     out = tmp_path / "e.lmdb"
 
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pack_lmdb(sequences, out, GEOMETRY, report=stop)
+        pack_lmdb(sequences, out, GEOMETRY, on_progress=stop)
     with pytest.raises(ValueError, match="left by another packing job; remove it"):
         pack_lmdb(sequences, out, StoreConfig(size=100))
 
 
-def test_what_is_there_is_not_overwritten(sequences: list[Sequence], packed: Path) -> None:
+def test_an_existing_file_is_not_overwritten(sequences: list[Sequence], packed: Path) -> None:
     with pytest.raises(FileExistsError, match="remove it or choose another name"):
         pack_lmdb(sequences, packed, GEOMETRY)
 
@@ -162,7 +162,7 @@ def test_a_sequence_without_boxes_cannot_be_packed(
     with pytest.raises(ValueError, match="nothing to pack"):
         pack_lmdb([], tmp_path / "f.lmdb", GEOMETRY)
     with pytest.raises(ValueError, match="none of 1 sequences has a labelled target"):
-        LooseStore([blank], GEOMETRY)
+        FileStore([blank], GEOMETRY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,7 +173,7 @@ def test_frames_without_a_target_are_left_out(sequences: list[Sequence]) -> None
     absent = sequences[0].absent.copy()
     absent[3] = True
     some = dataclasses.replace(sequences[0], annotation=Annotation(boxes, absent))
-    assert LooseStore([some], GEOMETRY).tracks[0].frames.tolist() == [0, 4, 5]
+    assert FileStore([some], GEOMETRY).tracks[0].frames.tolist() == [0, 4, 5]
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -264,7 +264,7 @@ def test_masks_are_cut_like_the_images(
     assert (crop.mask == cut_crop(masked, 2, GEOMETRY).mask).all()
 
 
-def test_invented_boxes_lie_in_the_image_and_are_seeded(sequences: list[Sequence]) -> None:
+def test_pseudo_boxes_lie_in_the_image_and_are_seeded(sequences: list[Sequence]) -> None:
     assert sequences[0].rgb is not None and sequences[0].tir is not None
     still = dataclasses.replace(
         sequences[0],
@@ -272,14 +272,14 @@ def test_invented_boxes_lie_in_the_image_and_are_seeded(sequences: list[Sequence
         tir=sequences[0].tir[:1],
         annotation=Annotation(np.full((1, 4), np.nan), np.zeros(1, bool)),
     )
-    made = invent_boxes([still, sequences[1]], 5, seed=1)
-    boxes = np.concatenate([sequence.boxes for sequence in made[:5]])
-    assert len(made) == 6 and made[5] is sequences[1]
+    result = add_pseudo_boxes([still, sequences[1]], 5, seed=1)
+    boxes = np.concatenate([sequence.boxes for sequence in result[:5]])
+    assert len(result) == 6 and result[5] is sequences[1]
     assert (boxes[:, :2] >= 0).all() and (boxes[:, :2] + boxes[:, 2:] <= (128, 96)).all()
-    assert len({sequence.name for sequence in made}) == 6
-    again = np.concatenate([s.boxes for s in invent_boxes([still], 5, seed=1)])
+    assert len({sequence.name for sequence in result}) == 6
+    again = np.concatenate([s.boxes for s in add_pseudo_boxes([still], 5, seed=1)])
     assert (boxes == again).all()
-    assert (boxes != np.concatenate([s.boxes for s in invent_boxes([still], 5, seed=2)])).any()
+    assert (boxes != np.concatenate([s.boxes for s in add_pseudo_boxes([still], 5, seed=2)])).any()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

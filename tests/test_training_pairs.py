@@ -16,10 +16,18 @@ from rgbt_track.modalities import MODALITIES
 from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.pairs import dataset as pairs
 from rgbt_track.pairs.anchor_targets import AnchorTargets
-from rgbt_track.pairs.augment import Cut, View, cut_view, draw_dropout, flip, photometric, spoil
+from rgbt_track.pairs.augment import (
+    ModalityDropout,
+    View,
+    ViewSettings,
+    corrupt,
+    cut_view,
+    flip,
+    photometric,
+)
 from rgbt_track.pairs.crop_store import StoredCrop, Track
 from rgbt_track.pairs.dataset import Pair, PairDataset
-from rgbt_track.pairs.preview import pair_sheet
+from rgbt_track.pairs.preview import preview_pairs
 from rgbt_track.pairs.sampler import PairSampler, pair_generator
 from rgbt_track.pairs.sources import pair_dataset
 
@@ -27,7 +35,7 @@ BOX = np.array([20.0, 20, 30, 40])
 GEOMETRY = StoreConfig(size=200, factor=4.0)
 PLAIN = AugmentConfig(
     template_shift=0, template_scale=0, search_shift=0, search_scale=0, blur=0, flip=0, gray=0,
-    colour=0, noise=0, registration=0, black=0, frozen=0, noisy=0, veiled=0,
+    color=0, noise=0, registration=0, black=0, frozen=0, noisy=0, obscured=0,
 )  # fmt: skip
 
 
@@ -70,9 +78,9 @@ def test_pairs_are_near_in_frames_not_in_positions() -> None:
 def test_sources_are_drawn_by_weight_and_tracks_by_the_root_of_their_length() -> None:
     stores = [StubStore(100, 4), StubStore(10)]
     sampler = PairSampler(stores, [source(weight=3), source(weight=1)], negative=0)
-    found = draws(sampler, 4000)
-    first = [d for d in found if d.template.source == 0]
-    assert len(first) / len(found) == pytest.approx(0.75, abs=0.02)
+    pairs_drawn = draws(sampler, 4000)
+    first = [d for d in pairs_drawn if d.template.source == 0]
+    assert len(first) / len(pairs_drawn) == pytest.approx(0.75, abs=0.02)
     long = sum(d.template.track == 0 for d in first) / len(first)
     assert long == pytest.approx(10 / 12, abs=0.02)
 
@@ -80,16 +88,16 @@ def test_sources_are_drawn_by_weight_and_tracks_by_the_root_of_their_length() ->
 def test_negatives_come_as_often_as_asked_and_never_from_the_same_scene() -> None:
     stores = [StubStore(5, 5, 5), StubStore(1, 1, 1, groups=("a.jpg", "a.jpg", "b.jpg"))]
     sampler = PairSampler(stores, [source(one_video=True), source()], negative=0.3)
-    found = draws(sampler)
-    negatives = [d for d in found if d.negative]
-    assert len(negatives) / len(found) == pytest.approx(0.3, abs=0.03)
+    pairs_drawn = draws(sampler)
+    negatives = [d for d in pairs_drawn if d.negative]
+    assert len(negatives) / len(pairs_drawn) == pytest.approx(0.3, abs=0.03)
     for draw in negatives:
         a, b = draw.template, draw.search
         assert not (a.source == b.source == 0)
         if a.source == b.source == 1:
             groups = [stores[1].tracks[t].group for t in (a.track, b.track)]
             assert groups[0] != groups[1]
-    for draw in found:
+    for draw in pairs_drawn:
         if not draw.negative:
             assert (draw.template.source, draw.template.track) == (
                 draw.search.source,
@@ -109,7 +117,7 @@ def marked_crop(box: tuple[int, int, int, int] = (85, 70, 30, 60)) -> StoredCrop
     image[y : y + h, x : x + w] = 255
     return StoredCrop(
         images={"rgb": image, "tir": image[..., :1].copy()},
-        fill={"rgb": np.zeros(3, np.uint8), "tir": np.zeros(3, np.uint8)},
+        pad_values={"rgb": np.zeros(3, np.uint8), "tir": np.zeros(3, np.uint8)},
         mask=image[..., 0] > 0,
         box=np.array(box, float),
     )
@@ -126,8 +134,8 @@ def extent(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_box_follows_the_target_in_both_modalities(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    cut = Cut(size=120, contexts=2.0, shift=20, scale=0.2)
-    view = cut_view(marked_crop(), cut, GEOMETRY, 0.0, rng)
+    settings = ViewSettings(size=120, contexts=2.0, shift=20, scale=0.2)
+    view = cut_view(marked_crop(), settings, GEOMETRY, 0.0, rng)
     assert view.mask is not None
     for image in (*view.images.values(), view.mask.astype(np.uint8) * 255):
         assert np.abs(extent(image) - view.box).max() <= 1.0
@@ -137,10 +145,10 @@ def test_the_box_follows_the_target_in_both_modalities(seed: int) -> None:
 
 
 def test_shift_and_scale_stay_in_their_ranges_and_reach_their_ends() -> None:
-    cut = Cut(size=120, contexts=2.0, shift=20, scale=0.2)
+    settings = ViewSettings(size=120, contexts=2.0, shift=20, scale=0.2)
     centers, widths = [], []
     for seed in range(200):
-        view = cut_view(marked_crop(), cut, GEOMETRY, 0.0, np.random.default_rng(seed))
+        view = cut_view(marked_crop(), settings, GEOMETRY, 0.0, np.random.default_rng(seed))
         centers.append(view.box[:2] + view.box[2:] / 2 - 60)
         widths.append(view.box[2])
     # 30 stored pixels at 50 per context side, 2 contexts on 120 pixels: 36 wide without scale
@@ -149,29 +157,29 @@ def test_shift_and_scale_stay_in_their_ranges_and_reach_their_ends() -> None:
     assert (reach <= 21.5).all() and (reach > 18).all()
 
 
-def test_without_augmentation_the_target_is_centred() -> None:
+def test_without_augmentation_the_target_is_centered() -> None:
     view = cut_view(
-        marked_crop(), Cut(100, 2.0, 0, 0), GEOMETRY, 0.0, np.random.default_rng(0)
+        marked_crop(), ViewSettings(100, 2.0, 0, 0), GEOMETRY, 0.0, np.random.default_rng(0)
     )  # 100 stored pixels on 100: nothing is resized
     assert view.box.tolist() == [35, 20, 30, 60]
 
 
 def test_registration_jitter_moves_thermal_alone() -> None:
-    moved = set()
+    shifts = set()
     for seed in range(30):
         view = cut_view(
-            marked_crop(), Cut(100, 2.0, 0, 0), GEOMETRY, 4.0, np.random.default_rng(seed)
+            marked_crop(), ViewSettings(100, 2.0, 0, 0), GEOMETRY, 4.0, np.random.default_rng(seed)
         )
         assert extent(view.images["rgb"]).tolist() == [35, 20, 30, 60]
         shift = extent(view.images["tir"]) - (35, 20, 30, 60)
         assert np.abs(shift[:2]).max() <= 4 and (shift[2:] == 0).all()
-        moved.add(tuple(shift[:2]))
-    assert len(moved) > 15
+        shifts.add(tuple(shift[:2]))
+    assert len(shifts) > 15
 
 
 def test_photometric_changes_keep_shape_and_type_and_zero_strength_keeps_the_image() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
-    config = AugmentConfig(colour=0.5, noise=8)
+    config = AugmentConfig(color=0.5, noise=8)
     for channels in (1, 3):
         part = np.ascontiguousarray(image[..., :channels])
         for seed in range(20):
@@ -182,42 +190,44 @@ def test_photometric_changes_keep_shape_and_type_and_zero_strength_keeps_the_ima
         assert np.abs(same.astype(int) - part).max() <= 1  # the tables round down
 
 
-def test_gray_has_no_colour() -> None:
+def test_gray_has_no_color() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     gray = photometric(
-        image, dataclasses.replace(PLAIN, colour=0.5), 0, True, pair_generator(0, 0, 0)
+        image, dataclasses.replace(PLAIN, color=0.5), 0, True, pair_generator(0, 0, 0)
     )
     assert (gray == gray[..., :1]).all()
 
 
-def test_modalities_are_lost_as_often_as_asked() -> None:
-    config = AugmentConfig(black=0.1, frozen=0.2, noisy=0.3, veiled=0.15)
-    found = [draw_dropout(config, pair_generator(0, 0, index)) for index in range(4000)]
-    for way, share in (("black", 0.1), ("frozen", 0.2), ("noisy", 0.3), ("veiled", 0.15)):
-        mine = [dropout for dropout in found if dropout is not None and dropout.way == way]
-        assert len(mine) / 4000 == pytest.approx(share, abs=0.02)
-        assert sum(d.name == "rgb" for d in mine) / len(mine) == pytest.approx(0.5, abs=0.06)
+def test_modalities_are_dropped_as_often_as_asked() -> None:
+    config = AugmentConfig(black=0.1, frozen=0.2, noisy=0.3, obscured=0.15)
+    dropouts = [ModalityDropout.draw(config, pair_generator(0, 0, index)) for index in range(4000)]
+    for mode, share in (("black", 0.1), ("frozen", 0.2), ("noisy", 0.3), ("obscured", 0.15)):
+        selected = [dropout for dropout in dropouts if dropout is not None and dropout.mode == mode]
+        assert len(selected) / 4000 == pytest.approx(share, abs=0.02)
+        assert sum(d.modality == "rgb" for d in selected) / len(selected) == pytest.approx(
+            0.5, abs=0.06
+        )
 
 
 def test_a_noisy_image_hides_the_target() -> None:
     image = marked_crop().images["tir"]
     for seed in range(5):
-        noisy = spoil(image, "noisy", np.random.default_rng(seed)).astype(float)
+        noisy = corrupt(image, "noisy", np.random.default_rng(seed)).astype(float)
         inside, outside = noisy[75:125, 90:110], noisy[:60]
         assert inside.std() > 40
         assert abs(inside.mean() - outside.mean()) < 1.2 * outside.std()
-    assert not spoil(image, "black", np.random.default_rng(0)).any()
+    assert not corrupt(image, "black", np.random.default_rng(0)).any()
 
 
-def test_a_veil_hides_the_target_and_is_another_each_time() -> None:
+def test_clouds_hide_the_target_and_differ_each_time() -> None:
     image = marked_crop().images["rgb"]
     levels = []
     for seed in range(20):
-        veiled = spoil(image, "veiled", np.random.default_rng(seed)).astype(float)
-        assert veiled.shape == image.shape
-        inside, around = veiled[75:125, 90:110].mean(), veiled[60:140, 70:130].mean()
+        obscured = corrupt(image, "obscured", np.random.default_rng(seed)).astype(float)
+        assert obscured.shape == image.shape
+        inside, around = obscured[75:125, 90:110].mean(), obscured[60:140, 70:130].mean()
         assert abs(inside - around) < 30  # of 255
-        levels.append(veiled.mean())
+        levels.append(obscured.mean())
     assert np.ptp(levels) > 100
 
 
@@ -280,9 +290,9 @@ def test_a_negative_pair_has_background_near_the_other_target_only() -> None:
     config = TargetConfig(negative_pair_anchors=12)
     targets = AnchorTargets(config, AnchorConfig(), 25)
     for center in ((0.0, 0.0), (60.0, -70.0), (300.0, 0.0)):
-        found = targets.assign([*center, 50, 50], True, pair_generator(0, 0, 1))
-        _, rows, columns = np.nonzero(found.labels == 0)
-        assert (found.labels == 1).sum() == 0 and len(rows) == 12
+        labelled = targets.assign([*center, 50, 50], True, pair_generator(0, 0, 1))
+        _, rows, columns = np.nonzero(labelled.labels == 0)
+        assert (labelled.labels == 1).sum() == 0 and len(rows) == 12
         inside = np.clip(center, -96, 96)
         assert np.abs((columns - 12) * 8 - inside[0]).max() <= 28
         assert np.abs((rows - 12) * 8 - inside[1]).max() <= 28 or abs(center[0]) > 96
@@ -352,30 +362,30 @@ def test_masked_targets_are_pasted_into_the_search_crop(
     assert all(np.ptp(image) > 0 for image in pair.template.images.values())
 
 
-@pytest.mark.parametrize("way", ["black", "frozen", "noisy", "veiled"])
-def test_the_branch_of_a_lost_modality_is_not_taught_where_the_target_is(
-    dataset: PairDataset, way: str
+@pytest.mark.parametrize("mode", ["black", "frozen", "noisy", "obscured"])
+def test_the_branch_of_a_dropped_modality_is_not_taught_where_the_target_is(
+    dataset: PairDataset, mode: str
 ) -> None:
-    augment = dataclasses.replace(PLAIN, **{way: 1.0})
-    spoilt = PairDataset.__new__(PairDataset)
-    spoilt.__dict__ = {**dataset.__dict__, "augment": augment}
+    augment = dataclasses.replace(PLAIN, **{mode: 1.0})
+    dropping = PairDataset.__new__(PairDataset)
+    dropping.__dict__ = {**dataset.__dict__, "augment": augment}
     names = set()
     for index in range(20):
-        item = spoilt[0, index]
-        pair = spoilt.pair(pair_generator(spoilt.seed, 0, index))
+        item = dropping[0, index]
+        pair = dropping.pair(pair_generator(dropping.seed, 0, index))
         assert pair.dropout is not None
-        name = pair.dropout.name
+        name = pair.dropout.modality
         names.add(name)
         row = ("rgb", "tir").index(name)
         labels = item["labels"][row]
         assert (labels == 1).sum() == 0
-        assert (labels == 0).any() == (way != "frozen")
+        assert (labels == 0).any() == (mode != "frozen")
         assert (item["labels"][1 - row] == item["labels"][2]).all()
-        if way == "black":
+        if mode == "black":
             assert not item["search"][name].any()
         plain = pair_of(dataset, index, PLAIN).template.images[name]
         changed = np.abs(pair.template.images[name].astype(int) - plain).mean() > 10
-        assert changed == (way == "veiled")
+        assert changed == (mode == "obscured")
     assert names == {"rgb", "tir"}
 
 
@@ -411,10 +421,10 @@ def test_thermal_only_material_trains_without_the_visible_branch(tmp_path: Path)
     assert (item["labels"][1] == 1).any()
 
 
-def test_the_sheet_shows_every_pair(dataset: PairDataset) -> None:
-    sheet = pair_sheet(dataset, seed=3, rows=2, columns=3)
+def test_the_preview_shows_every_pair(dataset: PairDataset) -> None:
+    preview = preview_pairs(dataset, seed=3, rows=2, columns=3)
     tile_height, tile_width = 2 * 79 + 4, 47 + 79 + 4
-    assert sheet.shape == (2 * tile_height, 3 * tile_width, 3) and sheet.dtype == np.uint8
+    assert preview.shape == (2 * tile_height, 3 * tile_width, 3) and preview.dtype == np.uint8
     first = dataset.pair(pair_generator(3, 0, 0))
-    assert (sheet[80, :47] == 0).sum() < sheet[80, :47].size
+    assert (preview[80, :47] == 0).sum() < preview[80, :47].size
     assert first.template.images["rgb"].shape == (47, 47, 3)

@@ -1,4 +1,4 @@
-"""Settings of training pairs: where they come from, how crops are stored, changed and labelled.
+"""Settings of training pairs: where they come from, how crops are stored, augmented and labelled.
 
 Lengths named ``pixels`` are pixels of the network's input crops.
 """
@@ -24,7 +24,7 @@ class SourceConfig:
         weight: share of the draws, relative to the other sources.
         frame_range: template and search frame are at most this many frames apart.
         one_video: all sequences show one scene, so none is a negative of another.
-        pseudo_thermal: invent the thermal channel of a visible-only set while training.
+        pseudo_thermal: make a thermal channel for a visible-only set while training.
     """
 
     lmdb: str | None = None
@@ -54,10 +54,16 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class StoreConfig:
-    """Geometry of stored crops: a square of ``factor`` context sides, ``size`` pixels wide.
+    """Geometry of stored crops.
 
     At 511 and 4 a context side is 127.75 pixels: the template's own resolution. The search crop,
     enlarged and shifted by augmentation, should still fit in.
+
+    Args:
+        size: side of a stored crop in pixels.
+        factor: side of a stored crop in context sides (see ``crops.context_side``).
+        context: context around the target, as a share of its width plus height.
+        quality: JPEG quality, 1 to 100.
     """
 
     size: int = 511
@@ -75,11 +81,25 @@ class StoreConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes to a pair. Shifts are pixels of the crop, scales shares of its side.
+    """Augmentation of a pair.
 
-    DFAT's numbers: template shift 4, scale 0.05; search shift 96, scale 0.18, blur 0.18. All
-    others are probabilities, except ``registration`` (pixels between the modalities), ``colour``
-    (strength) and ``noise`` (grey levels).
+    DFAT's numbers: template shift 4, scale 0.05; search shift 96, scale 0.18, blur 0.18.
+
+    Args:
+        template_shift: largest shift of the template crop, in pixels of the crop.
+        template_scale: largest change of its scale, as a share of its side.
+        search_shift: the same of the search crop.
+        search_scale: the same of the search crop.
+        blur: probability of motion blur or defocus.
+        flip: probability of mirroring left and right.
+        gray: probability of removing the color.
+        color: strength of changes of contrast, brightness, gamma and color cast.
+        noise: largest standard deviation of added noise, in gray levels.
+        registration: largest misregistration of the two modalities, in pixels of the crop.
+        black: probability that one modality of the search crop is black.
+        frozen: probability that one modality of the search crop shows the template's frame.
+        noisy: probability that one modality of the search crop is lost in noise.
+        obscured: probability that one modality is obscured in both crops, as by smoke.
     """
 
     template_shift: float = 4.0
@@ -89,20 +109,27 @@ class AugmentConfig:
     blur: float = 0.18
     flip: float = 0.5
     gray: float = 0.1
-    colour: float = 0.25
+    color: float = 0.25
     noise: float = 4.0
     registration: float = 2.0
     black: float = 0.04
     frozen: float = 0.04
     noisy: float = 0.04
-    veiled: float = 0.0
+    obscured: float = 0.0
 
 
 @dataclass(frozen=True)
 class TargetConfig:
-    """Which anchors are taught what: pysot's thresholds of overlap and numbers of anchors.
+    """How anchors are labelled: pysot's overlap thresholds and numbers of anchors.
 
-    ``best_is_positive`` takes the best anchor where none overlaps enough, as Faster R-CNN does.
+    Args:
+        positive_iou: anchors that overlap the target by more are positive.
+        negative_iou: anchors that overlap it by less are negative.
+        positives: at most so many positive anchors are used.
+        total: so many anchors are used together.
+        negative_pair_anchors: anchors used of a pair without the target.
+        best_is_positive: where no anchor overlaps enough, the best one is positive, as in Faster
+            R-CNN.
     """
 
     positive_iou: float = 0.6

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # class: {old key: key}. Weights files, stores and run folders keep the keys of their day.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
+    "AugmentConfig": {"colour": "color", "veiled": "obscured"},
     "TrackingConfig": {"test_branches": "calibrate_branches"},
 }
 

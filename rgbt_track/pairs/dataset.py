@@ -1,9 +1,11 @@
 """Training pairs as the network gets them: (seed, epoch, index) in, arrays out.
 
 All that is random about a pair comes from one generator, so that it does not matter which worker,
-rank or attempt makes it. What each branch can know of the target differs: a spoilt modality's
-branch is taught that it sees none (black, noisy, veiled) or nothing at all (frozen: its picture is
-good, but old), and so is the branch of a modality that the material lacks.
+rank or attempt makes it. What a branch can know of the target depends on its input: the branch of
+a corrupted modality (black, noisy, obscured) is taught that there is no target, that of a frozen
+one (a good image, but of another time) or of a missing one is not taught at all.
+
+The order of random draws is part of the format: a seed must give the same pairs in every version.
 """
 
 from __future__ import annotations
@@ -16,37 +18,42 @@ from numpy.typing import NDArray
 from rgbt_track.boxes import xywh_to_cxcywh
 from rgbt_track.config.pairs import AugmentConfig
 from rgbt_track.config.tracker import TrackingConfig
-from rgbt_track.modalities import MODALITIES
-from rgbt_track.pairs.anchor_targets import AnchorTargets, Targets
+from rgbt_track.modalities import BRANCHES, MODALITIES
+from rgbt_track.pairs.anchor_targets import AnchorTargets
 from rgbt_track.pairs.augment import (
-    Cut,
-    Dropout,
     Images,
+    ModalityDropout,
     View,
+    ViewSettings,
+    corrupt,
     cut_view,
     displace,
-    draw_dropout,
     flip,
     photometric,
-    spoil,
 )
 from rgbt_track.pairs.copy_paste import paste
 from rgbt_track.pairs.crop_store import StoredCrop
 from rgbt_track.pairs.sampler import CropAddress, Key, PairSampler, pair_generator
 from rgbt_track.synthetic.pseudo_thermal import pseudo_thermal
 
-_BRANCHES = (*MODALITIES, "fused")
-
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A pair before it becomes arrays: for pictures and for tests."""
+    """A pair before it becomes arrays, as the preview and the tests need it.
+
+    Args:
+        template: the crop of the target.
+        search: the crop to find it in.
+        negative: the search crop shows another target.
+        dropout: the modality that the pair loses, if any.
+        missing_modalities: those that one of the two frames never had; black in both.
+    """
 
     template: View
     search: View
     negative: bool
-    dropout: Dropout | None
-    missing: tuple[str, ...]
+    dropout: ModalityDropout | None
+    missing_modalities: tuple[str, ...]
 
 
 class PairDataset:
@@ -55,7 +62,14 @@ class PairDataset:
     An example is a dict: ``template`` and ``search``, each "rgb" and "tir" -> (3, size, size)
     uint8; ``labels`` (3, k, S, S) int8 for the branches rgb, tir, fused, 1 target, 0 background,
     -1 not used; ``loc`` (4, k, S, S) float32, the offsets of a perfect regression; ``box`` (4,)
-    float32, the target's cx, cy, w, h in crop pixels from the search crop's centre; ``negative``.
+    float32, the target's cx, cy, w, h in crop pixels from the search crop's center; ``negative``.
+
+    Args:
+        sampler: draws which crops form a pair.
+        augment: strengths and probabilities of the augmentation.
+        targets: assigns anchors to the target.
+        tracking: sizes of template and search crop.
+        seed: of all pairs.
     """
 
     def __init__(
@@ -71,10 +85,10 @@ class PairDataset:
         self.targets = targets
         self.seed = seed
         ratio = tracking.search_size / tracking.template_size
-        self.template_cut = Cut(
+        self.template_settings = ViewSettings(
             tracking.template_size, 1.0, augment.template_shift, augment.template_scale
         )
-        self.search_cut = Cut(
+        self.search_settings = ViewSettings(
             tracking.search_size, ratio, augment.search_shift, augment.search_scale
         )
 
@@ -82,47 +96,68 @@ class PairDataset:
         epoch, index = key
         rng = pair_generator(self.seed, epoch, index)
         pair = self.pair(rng)
-        size = self.search_cut.size
+        size = self.search_settings.size
         box = xywh_to_cxcywh(pair.search.box) - (size / 2, size / 2, 0, 0)
         targets = self.targets.assign(box, pair.negative, rng)
+        # One set of labels per branch; those of a lost modality differ.
+        labels = np.stack([targets.labels] * len(BRANCHES))
+        if pair.dropout is not None:
+            is_frozen = pair.dropout.mode == "frozen"
+            row = BRANCHES.index(pair.dropout.modality)
+            labels[row] = -1 if is_frozen else self.targets.all_background(rng)
+        for name in pair.missing_modalities:
+            labels[BRANCHES.index(name)] = -1
         return {
             "template": _channels_first(pair.template.images),
             "search": _channels_first(pair.search.images),
-            "labels": self._labels(targets, pair, rng),
+            "labels": labels,
             "loc": targets.loc,
             "box": box.astype(np.float32),
             "negative": pair.negative,
         }
 
     def pair(self, rng: np.random.Generator) -> Pair:
-        """Draw, read, cut and change one pair."""
+        """Draw, read, cut and augment one pair."""
+        # Sample the frames and read their crops.
         draw = self.sampler.draw(rng)
-        style = int(rng.integers(2**31))
+        thermal_seed = int(rng.integers(2**31))
         template_crop = self._read(draw.template)
         search_crop = template_crop if draw.search == draw.template else self._read(draw.search)
-        dropout = draw_dropout(self.augment, rng)
-        template = self._view(draw.template, template_crop, self.template_cut, rng, style)
-        search = self._view(draw.search, search_crop, self.search_cut, rng, style)
+        # Cut the views, with one pseudo-thermal camera for the pair.
+        dropout = ModalityDropout.draw(self.augment, rng)
+        template = self._view(
+            draw.template, template_crop, self.template_settings, rng, thermal_seed
+        )
+        search = self._view(draw.search, search_crop, self.search_settings, rng, thermal_seed)
+        # Paste the target into another scene.
         if draw.background is not None:
-            crop, look = self._read(draw.background), int(rng.integers(2**31))
-            scene = self._view(draw.background, crop, self.search_cut, rng, look)
+            crop, scene_seed = self._read(draw.background), int(rng.integers(2**31))
+            scene = self._view(draw.background, crop, self.search_settings, rng, scene_seed)
             search = paste(search, scene, rng)
-        if dropout is not None and dropout.way == "frozen" and dropout.name in search.images:
-            old = self._view(draw.template, template_crop, self.search_cut, rng, style)
-            search.images.update({n: i for n, i in old.images.items() if n == dropout.name})
+        # A frozen modality of the search crop shows the template's frame.
+        if dropout and dropout.mode == "frozen" and dropout.modality in search.images:
+            name = dropout.modality
+            frozen = self._view(
+                draw.template, template_crop, self.search_settings, rng, thermal_seed
+            )
+            if name in frozen.images:
+                search.images[name] = frozen.images[name]
+        # Flip, change the photometry, corrupt the dropped modality.
         if rng.random() < self.augment.flip:
             template, search = flip(template), flip(search)
         gray = rng.random() < self.augment.gray
-        missing = tuple(
+        missing_modalities = tuple(
             name for name in MODALITIES if name not in template.images or name not in search.images
         )
-        lasting = dropout if dropout is not None and dropout.way == "veiled" else None
+        template_dropout = dropout if dropout and dropout.mode == "obscured" else None
+        template = self._change_photometry(template, template_dropout, gray, rng)
+        search = self._change_photometry(search, dropout, gray, rng)
         return Pair(
-            template=_without(missing, self._changed(template, lasting, gray, rng)),
-            search=_without(missing, self._changed(search, dropout, gray, rng)),
+            template=_with_black(template, missing_modalities),
+            search=_with_black(search, missing_modalities),
             negative=draw.negative,
-            dropout=None if dropout is not None and dropout.name in missing else dropout,
-            missing=missing,
+            dropout=None if dropout and dropout.modality in missing_modalities else dropout,
+            missing_modalities=missing_modalities,
         )
 
     def _read(self, address: CropAddress) -> StoredCrop:
@@ -132,52 +167,47 @@ class PairDataset:
         self,
         address: CropAddress,
         crop: StoredCrop,
-        cut: Cut,
+        settings: ViewSettings,
         rng: np.random.Generator,
-        style: int,
+        thermal_seed: int,
     ) -> View:
-        """Cut, and invent a thermal channel; ``style`` stands for one camera and one target."""
+        """Cut a view; add a pseudo-thermal channel if needed.
+
+        ``thermal_seed`` stands for one thermal camera and one temperature of the target.
+        """
         geometry = self.sampler.stores[address.source].geometry
         jitter = self.augment.registration
-        view = cut_view(crop, cut, geometry, jitter, rng)
+        view = cut_view(crop, settings, geometry, jitter, rng)
         if "tir" not in view.images and self.sampler.sources[address.source].pseudo_thermal:
             thermal = pseudo_thermal(
-                view.images["rgb"], view.mask, view.box, np.random.default_rng(style)
+                view.images["rgb"], view.mask, view.box, np.random.default_rng(thermal_seed)
             )
             view.images["tir"] = displace(thermal, rng.uniform(-jitter, jitter, 2))[..., None]
         return view
 
-    def _changed(
-        self, view: View, dropout: Dropout | None, gray: bool, rng: np.random.Generator
+    def _change_photometry(
+        self, view: View, dropout: ModalityDropout | None, gray: bool, rng: np.random.Generator
     ) -> View:
+        """Photometric augmentation of each modality, then corruption of the dropped one."""
         images: Images = {}
         for name, image in view.images.items():
-            colourless = gray or name == "tir"
-            image = photometric(image, self.augment, self.augment.blur, colourless, rng)
-            if dropout is not None and dropout.name == name and dropout.way != "frozen":
-                image = spoil(image, dropout.way, rng)
+            is_gray = gray or name == "tir"
+            image = photometric(image, self.augment, self.augment.blur, is_gray, rng)
+            if dropout and dropout.modality == name and dropout.mode != "frozen":
+                image = corrupt(image, dropout.mode, rng)
             images[name] = image
         return View(images, view.mask, view.box)
 
-    def _labels(self, targets: Targets, pair: Pair, rng: np.random.Generator) -> NDArray[np.int8]:
-        labels = np.stack([targets.labels] * len(_BRANCHES))
-        if pair.dropout is not None:
-            row = _BRANCHES.index(pair.dropout.name)
-            frozen = pair.dropout.way == "frozen"
-            labels[row] = -1 if frozen else self.targets.all_background(rng)
-        for name in pair.missing:
-            labels[_BRANCHES.index(name)] = -1
-        return labels
 
-
-def _without(missing: tuple[str, ...], view: View) -> View:
-    """Black in place of what one side of the pair lacks."""
+def _with_black(view: View, modalities: tuple[str, ...]) -> View:
+    """A view with black images in place of these modalities."""
     size = next(iter(view.images.values())).shape[:2]
-    black = {name: np.zeros((*size, 3), np.uint8) for name in missing}
+    black = {name: np.zeros((*size, 3), np.uint8) for name in modalities}
     return View({**view.images, **black}, view.mask, view.box)
 
 
 def _channels_first(images: Images) -> dict[str, NDArray[np.uint8]]:
+    """(H, W, 1|3) -> (3, H, W) for each modality."""
     result = {}
     for name, image in images.items():
         planes = image.transpose(2, 0, 1)

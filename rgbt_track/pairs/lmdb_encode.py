@@ -16,7 +16,7 @@ from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.opencv import opencv_threads
 from rgbt_track.modalities import MODALITIES
-from rgbt_track.pairs.crop_store import StoredCrop, Track, cut_crop
+from rgbt_track.pairs.crop_store import Track, cut_crop
 from rgbt_track.pairs.lmdb_store import crop_key
 
 CHUNK = 64
@@ -24,7 +24,14 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some frames of one track, the unit of work and of resuming."""
+    """Some frames of one track, the unit of work and of resuming.
+
+    Args:
+        number: of the track.
+        sequence: where the frames are read.
+        frames: (n,) frame numbers.
+        geometry: how crops are cut.
+    """
 
     number: int
     sequence: Sequence
@@ -33,30 +40,34 @@ class Chunk:
 
     @property
     def key(self) -> bytes:
+        """The key under which its pad values are stored once it is complete."""
         return f"done/{self.number:06d}/{int(self.frames[0]):07d}".encode()
 
 
 Encoded = tuple[dict[bytes, bytes], NDArray[np.uint8]]
 
 
-def chunks_of(tracks: Series[tuple[Sequence, Track]], geometry: StoreConfig) -> Iterator[Chunk]:
+def split_chunks(tracks: Series[tuple[Sequence, Track]], geometry: StoreConfig) -> Iterator[Chunk]:
     """All frames of all tracks, at most ``CHUNK`` at a time."""
     for number, (sequence, track) in enumerate(tracks):
         for start in range(0, len(track), CHUNK):
             yield Chunk(number, sequence, track.frames[start : start + CHUNK], geometry)
 
 
-def encoded_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk, Encoded]]:
-    """Encoded chunks as they come; only a few wait in memory, however slow the disk is."""
+def encode_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk, Encoded]]:
+    """Encode chunks in ``workers`` processes (0: in this one), in the order of their completion.
+
+    Only a few wait in memory, however slow the disk is.
+    """
     if workers < 1:
         yield from ((chunk, encode_chunk(chunk)) for chunk in chunks)
         return
-    todo = iter(chunks)
+    queue = iter(chunks)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         running: dict[Future[Encoded], Chunk] = {}
         try:
             while True:
-                for chunk in todo:
+                for chunk in queue:
                     running[pool.submit(encode_chunk, chunk)] = chunk
                     if len(running) >= 2 * workers:
                         break
@@ -69,23 +80,19 @@ def encoded_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk,
 
 
 def encode_chunk(chunk: Chunk) -> Encoded:
-    """Cut and encode the frames of a chunk: key -> bytes, and fills (n, 2, 3)."""
+    """Cut and encode the frames of a chunk: key -> bytes, and pad values (n, 2, 3)."""
     values: dict[bytes, bytes] = {}
-    fills = np.zeros((len(chunk.frames), 2, 3), np.uint8)
+    pad_values = np.zeros((len(chunk.frames), 2, 3), np.uint8)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, chunk.geometry.quality]
     with opencv_threads(1):
-        for row, frame in enumerate(chunk.frames):
-            crop = cut_crop(chunk.sequence, int(frame), chunk.geometry)
-            for what, data in _encode(crop, chunk.geometry.quality):
-                values[crop_key(chunk.number, int(frame), what)] = data
-            for index, name in enumerate(MODALITIES):
-                if name in crop.fill:
-                    fills[row, index] = crop.fill[name]
-    return values, fills
-
-
-def _encode(crop: StoredCrop, quality: int) -> Iterator[tuple[str, bytes]]:
-    for name, image in crop.images.items():
-        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
-        yield name, cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    if crop.mask is not None:
-        yield "mask", cv2.imencode(".png", crop.mask.astype(np.uint8) * 255)[1].tobytes()
+        for row, frame in enumerate(chunk.frames.tolist()):
+            crop = cut_crop(chunk.sequence, frame, chunk.geometry)
+            for name, image in crop.images.items():
+                pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.shape[2] == 3 else image
+                data = cv2.imencode(".jpg", pixels, quality)[1].tobytes()
+                values[crop_key(chunk.number, frame, name)] = data
+                pad_values[row, MODALITIES.index(name)] = crop.pad_values[name]
+            if crop.mask is not None:
+                data = cv2.imencode(".png", crop.mask.astype(np.uint8) * 255)[1].tobytes()
+                values[crop_key(chunk.number, frame, "mask")] = data
+    return values, pad_values

@@ -1,9 +1,9 @@
-"""Packing a data set into one LMDB file: parallel, resumable, and complete or not there at all.
+"""Packing a data set into one LMDB file: parallel, resumable, whole or not at all.
 
 Crops are cut and encoded by worker processes; the parent alone writes, one transaction per chunk
-of frames, into ``OUT.part``. An interrupted packing goes on behind the last committed chunk. Only
-a complete store is renamed to its final name. Maps are grown as they fill up, since a large map
-would be a large file on Windows.
+of frames, into ``OUT.part``. An interrupted packing resumes after the last committed chunk. Only a
+complete store is renamed to its final name. Maps are grown as they fill up, since a large map would
+be a large file on Windows.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from collections.abc import Sequence as Series
 from dataclasses import asdict
 from pathlib import Path
 
+import lmdb
 import numpy as np
 
 from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.pairs.crop_store import Track, track_of
-from rgbt_track.pairs.lmdb_encode import Chunk, Encoded, chunks_of, encoded_chunks
+from rgbt_track.pairs.crop_store import Track, make_track
+from rgbt_track.pairs.lmdb_encode import Chunk, Encoded, encode_chunks, split_chunks
 from rgbt_track.pairs.lmdb_store import FORMAT_VERSION, INDEX_KEY, META_KEY
 
-_FIRST_MAP = 1 << 28
+_FIRST_MAP_SIZE = 1 << 28  # bytes
 _JOB_KEY = b"job"
-Report = Callable[[int, int], None]
 
 
 def pack_lmdb(
@@ -37,27 +37,43 @@ def pack_lmdb(
     *,
     workers: int = 0,
     every: int = 1,
-    report: Report | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Pack the labelled frames of sequences into ``out``.
 
-    ``workers`` processes cut and encode (0: in this one); ``report(done, total)`` is called with
-    numbers of frames. Raises ``FileExistsError`` if ``out`` is there, ``ValueError`` when there is
-    nothing to pack or ``OUT.part`` is of another job, and ``OSError`` when the disk is full; what
-    was written until then stays for the next attempt.
+    After an error, what was written stays in ``OUT.part`` for the next attempt.
+
+    Args:
+        sequences: what to pack; those without a usable label are left out.
+        out: the file to write.
+        geometry: how crops are cut and compressed.
+        workers: processes that cut and encode; 0: this one.
+        every: take each N-th labelled frame only.
+        on_progress: called after each chunk with the number of finished frames and of all.
+
+    Raises:
+        FileExistsError: ``out`` exists.
+        ValueError: there is nothing to pack, or ``OUT.part`` is of another packing job.
+        OSError: the disk is full.
     """
     out = Path(out)
     if out.exists():
         raise FileExistsError(f"{out} exists; remove it or choose another name")
-    tracks = [(sequence, track_of(sequence, geometry, every)) for sequence in sequences]
-    tracks = [(sequence, track) for sequence, track in tracks if len(track)]
-    if not tracks:
+    pairs = [(sequence, make_track(sequence, geometry, every)) for sequence in sequences]
+    pairs = [(sequence, track) for sequence, track in pairs if len(track)]
+    if not pairs:
         raise ValueError("no sequence has a labelled target: nothing to pack")
-    job = job_hash([track for _, track in tracks], geometry)
-    chunks = list(chunks_of(tracks, geometry))
-    with _Writer(out, job) as writer:
-        _encode_missing(chunks, writer, workers, report)
-        writer.finish([track for _, track in tracks], geometry, chunks)
+    tracks = [track for _, track in pairs]
+    chunks = list(split_chunks(pairs, geometry))
+    with LmdbWriter(out, job_hash(tracks, geometry)) as writer:
+        remaining = [chunk for chunk in chunks if not writer.has(chunk)]
+        total = sum(len(chunk.frames) for chunk in chunks)
+        done = total - sum(len(chunk.frames) for chunk in remaining)
+        for chunk, encoded in encode_chunks(remaining, workers):
+            writer.write(chunk, encoded)
+            done += len(chunk.frames)
+            on_progress(done, total)
+        writer.finish(tracks, geometry, chunks)
     return out
 
 
@@ -71,40 +87,28 @@ def job_hash(tracks: Series[Track], geometry: StoreConfig) -> str:
     return digest.hexdigest()
 
 
-def _encode_missing(
-    chunks: Series[Chunk], writer: _Writer, workers: int, report: Report | None
-) -> None:
-    total = sum(len(chunk.frames) for chunk in chunks)
-    missing = [chunk for chunk in chunks if not writer.has(chunk)]
-    done = total - sum(len(chunk.frames) for chunk in missing)
-    for chunk, encoded in encoded_chunks(missing, workers):
-        writer.write(chunk, encoded)
-        done += len(chunk.frames)
-        if report:
-            report(done, total)
+class LmdbWriter:
+    """A store under its temporary name, ``OUT.part``; ``finish`` renames it to ``out``.
 
-
-class _Writer:
-    """The file under its temporary name; ``finish`` gives it its own."""
+    ``job`` identifies what is packed: a part of another job is refused with ``ValueError``.
+    """
 
     def __init__(self, out: Path, job: str):
-        import lmdb
-
         self.out = out
         self.part = out.with_name(out.name + ".part")
         self.job = job
         out.parent.mkdir(parents=True, exist_ok=True)
-        size = max(_FIRST_MAP, self.part.stat().st_size * 2 if self.part.is_file() else 0)
+        size = max(_FIRST_MAP_SIZE, self.part.stat().st_size * 2 if self.part.is_file() else 0)
         try:
             self._environment = lmdb.open(str(self.part), subdir=False, map_size=size)
         except lmdb.Error as error:
             raise OSError(f"{self.part}: {error}; remove it to start again") from None
 
-    def __enter__(self) -> _Writer:
-        known = self._get(_JOB_KEY)
-        if known is None:
+    def __enter__(self) -> LmdbWriter:
+        stored_job = self._get(_JOB_KEY)
+        if stored_job is None:
             self._put({_JOB_KEY: self.job.encode()})
-        elif known.decode() != self.job:
+        elif stored_job.decode() != self.job:
             self._environment.close()
             raise ValueError(f"{self.part}: left by another packing job; remove it and try again")
         return self
@@ -113,20 +117,23 @@ class _Writer:
         self._environment.close()
 
     def has(self, chunk: Chunk) -> bool:
+        """Whether a chunk is complete."""
         return self._get(chunk.key) is not None
 
     def write(self, chunk: Chunk, encoded: Encoded) -> None:
-        values, fills = encoded
-        self._put({**values, chunk.key: fills.tobytes()})
+        """Write the crops of a chunk in one transaction."""
+        values, pad_values = encoded
+        self._put({**values, chunk.key: pad_values.tobytes()})
 
     def finish(self, tracks: Series[Track], geometry: StoreConfig, chunks: Series[Chunk]) -> None:
-        fills = b"".join(self._get(chunk.key) or b"" for chunk in chunks)
+        """Write the index of all chunks and give the file its name."""
+        pad_values = b"".join(self._get(chunk.key) or b"" for chunk in chunks)
         index = io.BytesIO()
         np.savez(
             index,
             frames=np.concatenate([track.frames for track in tracks]),
             boxes=np.concatenate([track.boxes for track in tracks]),
-            fill=np.frombuffer(fills, np.uint8).reshape(-1, 2, 3),
+            fill=np.frombuffer(pad_values, np.uint8).reshape(-1, 2, 3),
         )
         meta = {
             "version": FORMAT_VERSION,
@@ -156,9 +163,7 @@ class _Writer:
         return value
 
     def _put(self, values: dict[bytes, bytes]) -> None:
-        """All values in one transaction, in a map that is made large enough."""
-        import lmdb
-
+        """Write all values in one transaction; the map grows until they fit."""
         while True:
             try:
                 with self._environment.begin(write=True) as transaction:

@@ -1,8 +1,9 @@
 """Reading packed crops: one LMDB file, opened lazily and once per process.
 
-Keys: ``meta`` (JSON: version, geometry, tracks), ``index`` (npz of the arrays over all frames),
-``crop/<track>/<frame>/<what>`` with ``what`` one of rgb, tir (JPEG) and mask (PNG). A handle must
-not cross a fork, so that it is opened at the first read in each process and never pickled.
+Keys: ``meta`` (JSON: version, geometry, tracks), ``index`` (npz of the arrays over all frames:
+``frames``, ``boxes`` and ``fill``, the pad values), ``crop/<track>/<frame>/<kind>`` with a kind of
+rgb, tir (JPEG) and mask (PNG). A handle must not cross a fork, so it is opened at the first read in
+each process and never pickled.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.config.pairs import StoreConfig
+from rgbt_track.modalities import MODALITIES
 from rgbt_track.pairs.crop_store import StoredCrop, Track
 
 FORMAT_VERSION = 1
 META_KEY, INDEX_KEY = b"meta", b"index"
 
 
-def crop_key(track: int, frame: int, what: str) -> bytes:
+def crop_key(track: int, frame: int, kind: str) -> bytes:
     """The key of one encoded image."""
-    return f"crop/{track:06d}/{frame:07d}/{what}".encode()
+    return f"crop/{track:06d}/{frame:07d}/{kind}".encode()
 
 
 class LmdbStore:
@@ -48,7 +50,7 @@ class LmdbStore:
         self.description_hash: str = meta["description"]
         self.geometry = StoreConfig(**meta["geometry"])
         arrays = np.load(io.BytesIO(self._get(INDEX_KEY)))
-        self._fill: NDArray[np.uint8] = arrays["fill"]
+        self._pad_values: NDArray[np.uint8] = arrays["fill"]
         self._starts: list[int] = [0, *np.cumsum(meta["lengths"]).tolist()]
         self.tracks = [
             Track(
@@ -67,18 +69,18 @@ class LmdbStore:
 
     def read(self, track: int, position: int) -> StoredCrop:
         """Decode one crop; ``ValueError`` names the file if it is damaged."""
-        about = self.tracks[track]
-        number, frame = self._numbers[track], int(about.frames[position])
-        fill = self._fill[self._starts[track] + position]
-        images, fills = {}, {}
-        for index, name in enumerate(("rgb", "tir")):
-            if name in about.modalities:
+        info = self.tracks[track]
+        number, frame = self._numbers[track], int(info.frames[position])
+        row = self._starts[track] + position
+        images, pad_values = {}, {}
+        for index, name in enumerate(MODALITIES):
+            if name in info.modalities:
                 images[name] = self._image(crop_key(number, frame, name))
-                fills[name] = fill[index]
+                pad_values[name] = self._pad_values[row, index]
         mask = None
-        if about.has_mask:
+        if info.has_mask:
             mask = self._image(crop_key(number, frame, "mask"))[..., 0] >= 128
-        return StoredCrop(images, fills, mask, about.boxes[position].astype(float))
+        return StoredCrop(images, pad_values, mask, info.boxes[position].astype(float))
 
     def _image(self, key: bytes) -> NDArray[np.uint8]:
         data = np.frombuffer(self._get(key), np.uint8)
@@ -92,7 +94,7 @@ class LmdbStore:
     def _get(self, key: bytes) -> bytes:
         process, environment = self._handle
         if process != os.getpid():
-            environment = _reader(self.path)
+            environment = shared_environment(self.path)
             self._handle = (os.getpid(), environment)
         with environment.begin() as transaction:
             value: bytes | None = transaction.get(key)
@@ -106,29 +108,31 @@ class LmdbStore:
         return {**self.__dict__, "_handle": (0, None)}
 
 
-# LMDB allows a file to be opened once per process, however many stores read it.
-_readers: dict[tuple[str, int, int], tuple[int, Any]] = {}
+_environments: dict[tuple[str, int, int], tuple[int, Any]] = {}
 
 
-def _reader(path: Path) -> Any:
-    """This process's handle of a file; one inherited over a fork is closed and made anew."""
+def shared_environment(path: Path) -> Any:
+    """This process's handle of a file: LMDB allows to open it once, however many stores read it.
+
+    One inherited over a fork is closed and opened anew.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"no such store: {path}; make it with rgbt-track data lmdb")
     status = path.stat()
     key = (str(path.resolve()), status.st_ino, status.st_mtime_ns)
-    process, environment = _readers.get(key, (0, None))
+    process, environment = _environments.get(key, (0, None))
     if environment is None or process != os.getpid():
         if environment is not None:
             environment.close()
-        environment = open_reader(path)
-        _readers[key] = (os.getpid(), environment)
+        environment = open_environment(path)
+        _environments[key] = (os.getpid(), environment)
     return environment
 
 
-def open_reader(path: Path) -> Any:
-    """Open an LMDB file for reading without locks, having checked that all of it is there.
+def open_environment(path: Path) -> Any:
+    """Open an LMDB file for reading without locks, after a check that it is complete.
 
-    A page that the file should have and lacks would kill the process at its first read.
+    A missing page would kill the process at its first read.
     """
     import lmdb
 

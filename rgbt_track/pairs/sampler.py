@@ -5,8 +5,10 @@ apart, and a share of negatives, whose search crop is around another target. Bec
 on nothing but three numbers, it is the same in every worker, on every rank and after a resume.
 
 Step ``s`` of an epoch takes the next ``batch * world`` indices, a slice of ``batch`` to each rank:
-so a run on two processes sees in each step what one process with twice the batch sees. Indices go
-to the loader as (epoch, index) pairs, from which alone ``PairDataset`` draws.
+so two processes process in each step what one process with twice the batch does. Indices go to the
+loader as (epoch, index) pairs, from which alone ``PairDataset`` draws.
+
+The order of random draws is part of the format: a seed must give the same pairs in every version.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from rgbt_track.config.pairs import SourceConfig
 from rgbt_track.pairs.crop_store import Track, TrackStore
 
 Key = tuple[int, int]
-_TRIES = 16
+_MAX_TRIES = 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class PairSampler:
 
     Within a source every track counts by the square root of its length: long sequences have more
     to teach, but their frames are alike.
+
+    Args:
+        stores: one per source.
+        sources: weight, frame range and kind of each store.
+        negative: probability of a negative pair.
+        paste: probability that a target with a mask is pasted into another scene.
     """
 
     def __init__(
@@ -71,53 +79,54 @@ class PairSampler:
         self.sources = list(sources)
         self.negative = negative
         self.paste = paste
-        self._of_sources = _shares([source.weight for source in sources])
-        self._of_tracks = [
-            _shares([len(track) ** 0.5 for track in store.tracks]) for store in self.stores
+        self._source_shares = _cumulative_shares([source.weight for source in sources])
+        self._track_shares = [
+            _cumulative_shares([len(track) ** 0.5 for track in store.tracks])
+            for store in self.stores
         ]
 
     def draw(self, rng: np.random.Generator) -> PairDraw:
         """One pair."""
-        source, track = self._track(rng)
-        about = self.stores[source].tracks[track]
-        template = int(rng.integers(len(about)))
-        address = CropAddress(source, track, template)
+        source, number = self._draw_track(rng)
+        track = self.stores[source].tracks[number]
+        position = int(rng.integers(len(track)))
+        template = CropAddress(source, number, position)
         if rng.random() < self.negative:
-            other = self._other(rng, source, about)
-            if other is not None:
-                return PairDraw(address, other, True)
-        near = self._near(rng, about, template, self.sources[source].frame_range)
-        search = CropAddress(source, track, near)
-        pasted = bool(self.paste) and about.has_mask and rng.random() < self.paste
-        background = self._other(rng, source, about) if pasted else None
-        return PairDraw(address, search, False, background)
-
-    def _track(self, rng: np.random.Generator) -> tuple[int, int]:
-        source = int(np.searchsorted(self._of_sources, rng.random(), side="right"))
-        track = int(np.searchsorted(self._of_tracks[source], rng.random(), side="right"))
-        return source, track
-
-    def _other(self, rng: np.random.Generator, source: int, about: Track) -> CropAddress | None:
-        """A crop that surely does not show the target; ``None`` when there is no other."""
-        for _ in range(_TRIES):
-            other, track = self._track(rng)
-            found = self.stores[other].tracks[track]
-            same_scene = other == source and (
-                self.sources[source].one_video or found.group == about.group
-            )
-            if not same_scene:
-                return CropAddress(other, track, int(rng.integers(len(found))))
-        return None
-
-    @staticmethod
-    def _near(rng: np.random.Generator, track: Track, template: int, frame_range: int) -> int:
-        frame = track.frames[template]
+            other_target = self._draw_other_target(rng, source, track)
+            if other_target is not None:
+                return PairDraw(template, other_target, True)
+        # A search frame of the same target, near in frame numbers.
+        frame, frame_range = track.frames[position], self.sources[source].frame_range
         low = int(np.searchsorted(track.frames, frame - frame_range, side="left"))
         high = int(np.searchsorted(track.frames, frame + frame_range, side="right"))
-        return int(rng.integers(low, high))
+        search = CropAddress(source, number, int(rng.integers(low, high)))
+        # A background to paste the target into.
+        is_pasted = bool(self.paste) and track.has_mask and rng.random() < self.paste
+        background = self._draw_other_target(rng, source, track) if is_pasted else None
+        return PairDraw(template, search, False, background)
+
+    def _draw_track(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Numbers of a source and of one of its tracks."""
+        source = int(np.searchsorted(self._source_shares, rng.random(), side="right"))
+        track = int(np.searchsorted(self._track_shares[source], rng.random(), side="right"))
+        return source, track
+
+    def _draw_other_target(
+        self, rng: np.random.Generator, source: int, track: Track
+    ) -> CropAddress | None:
+        """A crop that surely does not show the target; ``None`` when there is none."""
+        for _ in range(_MAX_TRIES):
+            other_source, number = self._draw_track(rng)
+            candidate = self.stores[other_source].tracks[number]
+            same_scene = other_source == source and (
+                self.sources[source].one_video or candidate.group == track.group
+            )
+            if not same_scene:
+                return CropAddress(other_source, number, int(rng.integers(len(candidate))))
+        return None
 
 
-def _shares(weights: Series[float]) -> NDArray[np.float64]:
+def _cumulative_shares(weights: Series[float]) -> NDArray[np.float64]:
     """Upper ends of the intervals of [0, 1) that the weights take."""
     ends = np.cumsum(np.asarray(weights, float))
     ends /= ends[-1]
@@ -126,7 +135,17 @@ def _shares(weights: Series[float]) -> NDArray[np.float64]:
 
 
 class PairBatches(Sampler[list[Key]]):
-    """Batches of (epoch, index) of this rank; ``start`` skips what a resumed epoch has done."""
+    """Batches of (epoch, index) of this rank.
+
+    ``epoch`` and ``start`` are set before each epoch; ``start`` is the number of steps that a
+    resumed epoch has already done.
+
+    Args:
+        pairs_per_epoch: of all ranks together.
+        batch: pairs per batch of one rank.
+        rank: number of this process.
+        world: number of processes.
+    """
 
     def __init__(self, pairs_per_epoch: int, batch: int, rank: int = 0, world: int = 1):
         self.steps = pairs_per_epoch // (batch * world)

@@ -1,4 +1,4 @@
-"""From the ``sources:`` of an experiment to stores, and from ``validation:`` to sequences."""
+"""Opening the ``sources:`` of an experiment as stores, its ``validation:`` as sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rgbt_track.data import open_dataset
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.models.network import grid_cells
 from rgbt_track.pairs.anchor_targets import AnchorTargets
-from rgbt_track.pairs.crop_store import LooseStore, StoredCrop, TrackStore
+from rgbt_track.pairs.crop_store import FileStore, StoredCrop, TrackStore
 from rgbt_track.pairs.dataset import PairDataset
 from rgbt_track.pairs.lmdb_store import LmdbStore
 from rgbt_track.pairs.sampler import PairSampler
@@ -30,19 +30,16 @@ def open_sampler(config: TrainingConfig) -> PairSampler:
 
 
 def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
-    """The store of one source, with only the tracks it chooses."""
-    root = Path(config.root).expanduser()
-    store: LmdbStore | LooseStore
-    if source.lmdb is not None:
-        store = LmdbStore(root / source.lmdb)
-        if store.geometry.context != config.store.context:
-            raise ValueError(
-                f"{store.path}: packed with context {store.geometry.context}, training uses "
-                f"{config.store.context}"
-            )
-        return Selection(store, source)
-    sequences = open_sequences(source, config)
-    return LooseStore(sequences, config.store)
+    """The store of one source, with only the tracks that it selects."""
+    if source.lmdb is None:
+        return FileStore(open_sequences(source, config), config.store)
+    store = LmdbStore(Path(config.root).expanduser() / source.lmdb)
+    if store.geometry.context != config.store.context:
+        raise ValueError(
+            f"{store.path}: packed with context {store.geometry.context}, training uses "
+            f"{config.store.context}"
+        )
+    return StoreSubset(store, select_names([track.name for track in store.tracks], source))
 
 
 def open_sequences(source: SourceConfig, config: TrainingConfig) -> list[Sequence]:
@@ -51,24 +48,24 @@ def open_sequences(source: SourceConfig, config: TrainingConfig) -> list[Sequenc
         raise ValueError(f"{source.label}: validation needs whole frames: give dataset and folder")
     folder = Path(config.root).expanduser() / source.folder
     sequences = open_dataset(source.dataset, folder, source.split)
-    return [sequences[i] for i in chosen([item.name for item in sequences], source)]
+    return [sequences[i] for i in select_names([item.name for item in sequences], source)]
 
 
-class Selection:
-    """The tracks of a store that a source chooses."""
+class StoreSubset:
+    """A ``TrackStore`` with some of the tracks of another, given by their numbers there."""
 
-    def __init__(self, store: LmdbStore, source: SourceConfig):
+    def __init__(self, store: TrackStore, numbers: Series[int]):
         self._store = store
-        self._numbers = chosen([track.name for track in store.tracks], source)
+        self._numbers = numbers
         self.geometry = store.geometry
-        self.tracks = [store.tracks[number] for number in self._numbers]
+        self.tracks = [store.tracks[number] for number in numbers]
 
     def read(self, track: int, position: int) -> StoredCrop:
         """See ``TrackStore``."""
         return self._store.read(self._numbers[track], position)
 
 
-def chosen(names: Series[str], source: SourceConfig) -> list[int]:
+def select_names(names: Series[str], source: SourceConfig) -> list[int]:
     """Positions of the names that a source takes; ``ValueError`` for a pattern without a match."""
     for pattern in (*source.sequences, *source.exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -76,38 +73,33 @@ def chosen(names: Series[str], source: SourceConfig) -> list[int]:
                 f"{source.label}: no sequence fits {pattern!r}; there are {', '.join(names[:8])}"
                 + (", ..." if len(names) > 8 else "")
             )
-    wanted = source.sequences or ("*",)
-    found = [
+
+    def is_nth(name: str, count: int) -> bool:
+        """Whether a name is one in ``count``: the same on every machine and in every store."""
+        return count > 0 and zlib.crc32(name.encode()) % count == 0
+
+    selected = [
         position
         for position, name in enumerate(names)
-        if _fits(name, wanted)
-        and not _fits(name, source.exclude)
-        and not _is_nth(name, source.leave_out)
-        and (not source.left_out or _is_nth(name, source.left_out))
+        if any(fnmatchcase(name, pattern) for pattern in source.sequences or ("*",))
+        and not any(fnmatchcase(name, pattern) for pattern in source.exclude)
+        and not is_nth(name, source.leave_out)
+        and (not source.left_out or is_nth(name, source.left_out))
     ]
-    if not found:
+    if not selected:
         raise ValueError(f"{source.label}: no sequence is left after sequences and exclude")
-    return found
+    return selected
 
 
 def check_held_out(sampler: PairSampler, sequences: Iterable[Sequence]) -> None:
     """``ValueError`` when a sequence to validate on has the name of one that is trained on."""
-    trained = {track.name for store in sampler.stores for track in store.tracks}
-    both = sorted(trained & {sequence.name for sequence in sequences})
-    if both:
+    training_names = {track.name for store in sampler.stores for track in store.tracks}
+    shared = sorted(training_names & {sequence.name for sequence in sequences})
+    if shared:
         raise ValueError(
-            f"{len(both)} validation sequences are trained on, {both[0]!r} the first: leave them "
-            "out of training.sources with 'exclude'"
+            f"{len(shared)} validation sequences are trained on, {shared[0]!r} the first: leave "
+            "them out of training.sources with 'exclude'"
         )
-
-
-def _is_nth(name: str, count: int) -> bool:
-    """Whether a name is one in ``count``: the same on every machine and in every store."""
-    return count > 0 and zlib.crc32(name.encode()) % count == 0
-
-
-def _fits(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def pair_dataset(config: Config) -> PairDataset:

@@ -1,4 +1,4 @@
-"""Packed crops, made-up boxes, the losses of a short training, and a fused picture."""
+"""Packed crops, pseudo boxes, the losses of a short training, and a fused picture."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def packed(sequences: Path, file: Path) -> dict[str, Any]:
 
 
 def pseudo_boxes(sequences: Path, folder: Path) -> list[list[float]]:
-    """The boxes that packing makes up in unlabelled images, in pixels of the stored crops."""
+    """The pseudo boxes of unlabelled images, in pixels of the stored crops."""
     (folder / "images").mkdir(parents=True)
     for number in (1, 6):
         image = (sequences / "day" / "color" / f"{number:08d}.jpg").read_bytes()
         (folder / "images" / f"{number}.jpg").write_bytes(image)
-    options = ("--root", folder, "--invent", 3, "--size", 64, "--workers", 0)
+    options = ("--root", folder, "--pseudo-boxes", 3, "--size", 64, "--workers", 0)
     command("data", "lmdb", "images", folder / "images.lmdb", *options)
     return rounded(np.load(io.BytesIO(content(folder / "images.lmdb")["index"]))["boxes"])
 
@@ -81,7 +81,7 @@ EXPERIMENT: dict[str, Any] = {
         "workers": 0,
         "log_every": 1,
         "store": {"size": 96},
-        "augment": {"search_shift": 16, "registration": 1.5, "veiled": 0.3},
+        "augment": {"search_shift": 16, "registration": 1.5, "obscured": 0.3},
         "targets": {"best_is_positive": True},
         "loss": {"iou": 0.5, "feature": 0.1, "feature_levels": [0, 0, 0]},
         "optimizer": {"name": "adamw", "lr": 0.003, "warmup_epochs": 0.5, "backbone": 1.0},

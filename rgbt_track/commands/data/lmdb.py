@@ -16,7 +16,9 @@ def data_lmdb(
     factor: float = typer.Option(4.0, help="Side of a stored crop in context sides."),
     quality: int = typer.Option(95, help="JPEG quality, 1 to 100."),
     every: int = typer.Option(1, help="Take each N-th labelled frame only."),
-    invent: int = typer.Option(0, help="Make up N boxes per image that has none."),
+    pseudo_boxes: int = typer.Option(
+        0, "--pseudo-boxes", "--invent", help="Make N pseudo boxes per image that has none."
+    ),
     workers: int = typer.Option(2, help="Processes that cut and encode."),
 ) -> None:
     """Pack crops around the targets of a data set; an interrupted packing is resumed.
@@ -29,12 +31,12 @@ def data_lmdb(
     from rgbt_track.data import open_dataset
     from rgbt_track.pairs.lmdb_pack import pack_lmdb
     from rgbt_track.pairs.lmdb_store import LmdbStore
-    from rgbt_track.pairs.pseudo_boxes import invent_boxes
+    from rgbt_track.pairs.pseudo_boxes import add_pseudo_boxes
 
     geometry = StoreConfig(size=size, factor=factor, quality=quality)
     sequences = open_dataset(dataset, root, split)
-    if invent:
-        sequences = invent_boxes(sequences, invent)
+    if pseudo_boxes:
+        sequences = add_pseudo_boxes(sequences, pseudo_boxes)
     with Progress(transient=True) as bar:
         task = bar.add_task("packing", total=None)
         pack_lmdb(
@@ -43,7 +45,7 @@ def data_lmdb(
             geometry,
             workers=workers,
             every=every,
-            report=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     store = LmdbStore(out)
     frames = sum(len(track) for track in store.tracks)

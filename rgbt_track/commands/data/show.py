@@ -1,4 +1,4 @@
-"""``rgbt-track data show``: a picture of training pairs, as the network sees them."""
+"""``rgbt-track data show``: an image of training pairs, as the network sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 def data_show(
     dataset: str = typer.Argument(help="A description by name, a .yaml file, or a packed .lmdb."),
-    out: Path = typer.Argument(help="The picture to write, for example pairs.png."),
+    out: Path = typer.Argument(help="The image to write, for example pairs.png."),
     root: Path = typer.Option(Path("."), help="Where the data set lies; not needed for .lmdb."),
     split: str = typer.Option(None, help="One split only, for example train."),
     experiment: str = typer.Option("lrrtrack_lite", help="Whose crop sizes and augmentation."),
@@ -26,7 +26,7 @@ def data_show(
     from rgbt_track.config.pairs import SourceConfig
     from rgbt_track.config.tracker import load_experiment
     from rgbt_track.io.images import write_image
-    from rgbt_track.pairs.preview import pair_sheet
+    from rgbt_track.pairs.preview import preview_pairs
     from rgbt_track.pairs.sources import pair_dataset
     from rgbt_track.resources import require
 
@@ -39,5 +39,5 @@ def data_show(
     training = dataclasses.replace(config.training, root=".", sources=(source,))
     pairs = pair_dataset(dataclasses.replace(config, training=training))
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_image(out, pair_sheet(pairs, seed, rows, columns))
+    write_image(out, preview_pairs(pairs, seed, rows, columns))
     typer.echo(f"{out}: {rows * columns} pairs; green: the target, red: another one (negative)")
