@@ -22,7 +22,7 @@ from rgbt_track.models.backbones.resnet import ResNet50
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import read_weights_config
 from rgbt_track.pairs.sampler import PairBatches
-from rgbt_track.pairs.sources import chosen
+from rgbt_track.pairs.sources import select_names
 from rgbt_track.training.init_weights import load_start
 from rgbt_track.training.metrics_file import read_metrics
 
@@ -480,11 +480,11 @@ def test_refused_before_anything_is_trained(root: Path, tmp_path: Path) -> None:
 
 def test_sequences_are_left_out_by_their_names_alone() -> None:
     names = [f"sequence_{number}" for number in range(400)]
-    trained = chosen(names, SourceConfig(lmdb="a", leave_out=10))
-    validated = chosen(names, SourceConfig(lmdb="a", left_out=10))
+    trained = select_names(names, SourceConfig(lmdb="a", leave_out=10))
+    validated = select_names(names, SourceConfig(lmdb="a", left_out=10))
     assert sorted(trained + validated) == list(range(400)) and 20 < len(validated) < 60
     some = names[::3]
-    again = chosen(some, SourceConfig(lmdb="a", left_out=10))
+    again = select_names(some, SourceConfig(lmdb="a", left_out=10))
     assert {some[index] for index in again} == {names[i] for i in validated} & set(some)
 
 
