@@ -2,8 +2,8 @@
 
 Crops are always RGB floats in 0..255. pysot's networks were trained on BGR 0..255 with nothing
 further; torchvision's ImageNet weights on RGB / 255 less the ImageNet mean, over its standard
-deviation; the fixed filters want plain RGB / 255. An infrared crop arrives as three equal channels
-and is treated alike.
+deviation; EfficientNet-Lite's on (RGB - 127) / 128; the fixed filters want plain RGB / 255. An
+infrared crop arrives as three equal channels and is treated alike.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rgbt_track.resources import nearest
 PIXELS: dict[str, tuple[bool, tuple[float, ...], tuple[float, ...]]] = {
     "bgr255": (True, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "imagenet": (False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "signed": (False, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
     "unit": (False, (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
 }
 

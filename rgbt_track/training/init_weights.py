@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rgbt_track.config.training import TrainingConfig
+from rgbt_track.models.backbones.packaged_weights import NORM_EPS, PIXELS, load_packaged
 from rgbt_track.models.backbones.resnet import ResNet50
+from rgbt_track.models.backbones.timm_backbone import TimmBackbone
 from rgbt_track.models.checkpoint import load_weights
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.state_dict import fit_state, is_pysot_state, read_state, without_parts
 
+PACKAGED = "packaged"  # as ``init_backbone``: the weights that a pip package brings
 _REPLACEABLE = ("fusion", "fused_rpn_head")
 
 
@@ -51,6 +54,9 @@ def _init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
             f"init_backbone {name} and init_weights {config.init_weights} both fill the backbone: "
             "give one of them"
         )
+    if name == PACKAGED:
+        _init_packaged(network)
+        return
     if not isinstance(backbone, ResNet50):
         raise ValueError(
             f"init_backbone {name}: torchvision has weights for model.backbone=resnet50, "
@@ -63,3 +69,19 @@ def _init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
             f"not {pixels}"
         )
     backbone.init_from_torchvision(name)
+
+
+def _init_packaged(network: RGBTNetwork) -> None:
+    backbone = network.backbone
+    if not isinstance(backbone, TimmBackbone):
+        raise ValueError(
+            f"init_backbone {PACKAGED}: pip packages have weights for model.backbone=timm:NAME, "
+            f"not for {type(backbone).__name__}"
+        )
+    pixels = getattr(network.input, "pixels", None)
+    if pixels != PIXELS or backbone.norm_eps != NORM_EPS:
+        raise ValueError(
+            f"init_backbone {PACKAGED}: these weights expect model.pixels={PIXELS} and "
+            f"backbone_args norm_eps {NORM_EPS}, not {pixels} and {backbone.norm_eps}"
+        )
+    load_packaged(backbone)
