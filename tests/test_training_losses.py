@@ -213,3 +213,27 @@ def test_every_schedule_begins_and_ends_where_it_should(schedule: str) -> None:
     end = 0.1 if schedule == "constant" else 0.01
     rates = [learning_rate(config, epoch, 10) for epoch in (0, 1, 2, 10, 11)]
     assert rates == pytest.approx([0.02, 0.06, 0.1, end, end])
+
+
+def test_quality_focal_loss_against_a_loop() -> None:
+    response, labels, loc = example(3)
+    sums = branch_sums(response, labels, loc, ANCHORS, "smooth_l1", "quality")
+    batch, count, size, _ = labels.shape
+    cls = response.cls.reshape(batch, 2, count, size, size)
+    offsets = response.loc.reshape(batch, 4, count, size, size)
+    positive = negative = 0.0
+    for b, k, i, j in np.ndindex(*labels.shape):
+        logit = float(cls[b, 1, k, i, j] - cls[b, 0, k, i, j])
+        score = 1 / (1 + math.exp(-logit))
+        anchor = ANCHORS[(k * size + i) * size + j].tolist()
+        if labels[b, k, i, j] == 1:
+            boxes = [
+                decode_loop(values[b, :, k, i, j].tolist(), anchor) for values in (offsets, loc)
+            ]
+            overlap = iou_loop(*boxes)
+            entropy = -overlap * math.log(score) - (1 - overlap) * math.log(1 - score)
+            positive += abs(overlap - score) ** 2 * entropy
+        elif labels[b, k, i, j] == 0:
+            negative += -(score**2) * math.log(1 - score)
+    assert float(sums.positive) == pytest.approx(positive, rel=1e-4)
+    assert float(sums.negative) == pytest.approx(negative, rel=1e-4)

@@ -35,14 +35,14 @@ class ModelConfig:
 
     backbone: str = "resnet50"
     backbone_args: dict[str, Any] = field(default_factory=dict)
-    pixels: Literal["bgr255", "imagenet", "unit"] = "bgr255"
+    pixels: Literal["bgr255", "imagenet", "signed", "unit"] = "bgr255"
     neck_channels: int | tuple[int, ...] = 256
     template_cells: int = 7
     fusion: str = "llrr_light"
     fusion_args: dict[str, Any] = field(default_factory=dict)
     fuse_at: Literal["neck", "backbone"] = "neck"
     branches: tuple[str, ...] = ("rgb", "tir", "fused")
-    head: Literal["rpn", "matching"] = "rpn"
+    head: Literal["rpn", "anchor_free", "matching"] = "rpn"
     head_channels: int | tuple[int, ...] = 256
     anchors: AnchorConfig = AnchorConfig()
 
@@ -82,7 +82,7 @@ class TrackingConfig:
     penalty_k: float = 0.10
     window_influence: float = 0.41
     size_lr: float = 0.32
-    decision: Literal["fixed", "adaptive"] = "adaptive"
+    decision: Literal["fixed", "adaptive", "agreement"] = "adaptive"
     calibrate_branches: bool = False
     thermal_mean_shift: bool = False
     template_update_every: int = 0

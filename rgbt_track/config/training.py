@@ -16,14 +16,20 @@ from rgbt_track.config.pairs import AugmentConfig, SourceConfig, StoreConfig, Ta
 class LossConfig:
     """Weights of the terms; SiamRPN++'s 1.0 and 1.2, DFAT's 0.1 for the feature loss (eq. 15).
 
-    ``regression`` is ``l1`` (pysot), ``smooth_l1`` or ``iou``. ``branches`` weighs the branches'
-    losses. ``feature_levels`` are the three levels of eq. 15, by index.
+    Args:
+        cls, loc, feature, iou: weights of classification, of the offsets' distance, of eq. 15, and
+            of 1 - IoU of the decoded boxes.
+        classification: ``cross_entropy`` (pysot); with ``quality`` the score of a target anchor
+            learns the overlap of its own box, by quality focal loss.
+        regression: distance of the offsets, ``l1`` (pysot) or ``smooth_l1``.
+        feature_levels: the three levels of eq. 15, by index.
     """
 
     cls: float = 1.0
     loc: float = 1.2
     feature: float = 0.1
     iou: float = 0.0
+    classification: Literal["cross_entropy", "quality"] = "cross_entropy"
     regression: Literal["l1", "smooth_l1"] = "l1"
     feature_levels: tuple[int, int, int] = (0, 1, 2)
 
@@ -63,13 +69,16 @@ class TrainingConfig:
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
             module and its head with all else frozen (the paper's way), ``all`` everything.
         init_weights: weights to start from: a path, or one below ``root``.
-        init_backbone: otherwise torchvision's weights for the backbone alone, such as
-            ``IMAGENET1K_V2``, downloaded once; they go with ``model.pixels: imagenet``.
+        init_backbone: otherwise weights for the backbone alone. For resnet50 torchvision's, such
+            as ``IMAGENET1K_V2``, downloaded once; they go with ``model.pixels: imagenet``. For a
+            timm model ``packaged``: the weights in its pip package, if it has one.
         init_fusion_anew: in the stage ``fusion``, leave the fusion and its head as initialised,
             so that fusions are compared from the same start.
         batch: pairs per process and step.
         pairs_per_epoch: pairs drawn per epoch, over all processes.
         negative: share of pairs whose search crop shows another target.
+        lookalike: share of those whose other target comes from the same source, which is likely to
+            be of its kind.
         paste: share of the other pairs, where the target has a mask, that show it pasted into
             another scene (crop-transform-paste).
         workers: loader processes per training process.
@@ -96,6 +105,7 @@ class TrainingConfig:
     batch: int = 32
     pairs_per_epoch: int = 60000
     negative: float = 0.2
+    lookalike: float = 0.0
     paste: float = 0.0
     workers: int = 2
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"

@@ -6,6 +6,7 @@ Registries are literal dicts: ``grep`` finds every name.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from rgbt_track.models.anchors import anchor_count, anchor_sides
 from rgbt_track.models.backbones.filters import FilterBank
 from rgbt_track.models.backbones.lite import LiteBackbone
 from rgbt_track.models.backbones.resnet import ResNet50
+from rgbt_track.models.backbones.timm_backbone import PREFIX, TimmBackbone
+from rgbt_track.models.heads.anchor_free import AnchorFreeHead
 from rgbt_track.models.heads.matching import MatchingHead
 from rgbt_track.models.heads.rpn import MultiRPN
 from rgbt_track.models.interface import Head
@@ -74,7 +77,13 @@ def _build(model: ModelConfig) -> RGBTNetwork:
 
 
 def _backbone(model: ModelConfig) -> Any:
-    backbone = _construct("backbone", model.backbone, BACKBONES, model.backbone_args)
+    name, arguments = model.backbone, model.backbone_args
+    if name.startswith(PREFIX):
+        timm_model = name.removeprefix(PREFIX)
+        backbones = {name: functools.partial(TimmBackbone, timm_model)}
+    else:
+        backbones = BACKBONES
+    backbone = _construct("backbone", name, backbones, arguments)
     if backbone.stride != model.anchors.stride:
         raise ValueError(
             f"anchors.stride is {model.anchors.stride}, but the backbone {model.backbone!r} "
@@ -94,16 +103,24 @@ def _head(model: ModelConfig, channels: Sequence[int]) -> Head:
     if model.head == "matching":
         return _matching_head(model)
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
+    if model.head == "anchor_free":
+        _check_one_anchor(model)
+        return AnchorFreeHead(channels, hidden, model.template_cells)
     return MultiRPN(channels, hidden, anchor_count(model.anchors))
 
 
 def _matching_head(model: ModelConfig) -> MatchingHead:
+    return MatchingHead(_check_one_anchor(model) / model.anchors.stride)
+
+
+def _check_one_anchor(model: ModelConfig) -> float:
+    """The side in crop pixels of the one square anchor that a head without anchors stands on."""
     sides = anchor_sides(model.anchors)
     if len(sides) != 1 or sides[0][0] != sides[0][1]:
         raise ValueError(
-            "head 'matching' has one square anchor: give anchors.ratios [1], one scale"
+            f"head {model.head!r} has one square anchor: give anchors.ratios [1], one scale"
         )
-    return MatchingHead(sides[0][0] / model.anchors.stride)
+    return sides[0][0]
 
 
 def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:

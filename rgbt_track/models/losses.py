@@ -3,8 +3,9 @@
 Classification is pysot's: cross-entropy over the chosen anchors, half from targets and half from
 background however many there are of each. Regression is the L1 distance of the offsets summed over
 the four, averaged over the target anchors of each item (weights 1 / count) and over items; or
-smooth L1; and, as an option, 1 - IoU of the decoded boxes. Sums and counts are apart, so that ranks
-of a distributed run can share the counts and give the same loss as one process with all items.
+smooth L1; and, as an option, 1 - IoU of the decoded boxes. With "quality" the score of a target
+anchor learns the overlap of its own box instead. Sums and counts are apart, so that ranks of a
+distributed run can share the counts and give the same loss as one process with all items.
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ class LossSums:
 
 
 def branch_sums(
-    response: Response, labels: Tensor, loc: Tensor, anchors: Tensor, regression: str = "l1"
+    response: Response,
+    labels: Tensor,
+    loc: Tensor,
+    anchors: Tensor,
+    regression: str = "l1",
+    classification: str = "cross_entropy",
 ) -> LossSums:
     """Losses of one branch.
 
@@ -42,6 +48,7 @@ def branch_sums(
         loc: (B, 4, k, S, S), the offsets to learn.
         anchors: (k * S * S, 4) cx, cy, w, h.
         regression: "l1" or "smooth_l1".
+        classification: "cross_entropy" or "quality".
     """
     batch, count, size, _ = labels.shape
     logits = response.cls.float().reshape(batch, 2, count, size, size)
@@ -49,11 +56,17 @@ def branch_sums(
     target, background = labels == 1, labels == 0
     offsets = response.loc.float().reshape(batch, 4, count, size, size)
     weights = _item_weights(target)
+    overlaps = _overlaps(offsets, loc, anchors, target)
+    if classification == "quality":
+        positive = _quality_focal(margin[target], overlaps.detach())
+        negative = _quality_focal(margin[background], torch.zeros_like(margin[background]))
+    else:
+        positive, negative = F.softplus(-margin[target]), F.softplus(margin[background])
     return LossSums(
-        positive=F.softplus(-margin[target]).sum(),
-        negative=F.softplus(margin[background]).sum(),
+        positive=positive.sum(),
+        negative=negative.sum(),
         loc=(_distance(offsets, loc, regression) * weights).sum(),
-        iou=_iou_sum(offsets, loc, anchors, target, weights),
+        iou=((1 - overlaps) * weights[target]).sum(),
         counts=torch.stack(
             [target.sum(), background.sum(), target.flatten(1).any(1).sum()]
         ).float(),
@@ -73,15 +86,21 @@ def _distance(offsets: Tensor, loc: Tensor, regression: str) -> Tensor:
     return (offsets - loc).abs().sum(1)
 
 
-def _iou_sum(
-    offsets: Tensor, loc: Tensor, anchors: Tensor, target: Tensor, weights: Tensor
-) -> Tensor:
-    where = target.nonzero(as_tuple=True)
-    flat = (where[1] * target.shape[2] + where[2]) * target.shape[3] + where[3]
-    chosen = anchors[flat]
-    found = decode_offsets(offsets[where[0], :, where[1], where[2], where[3]], chosen)
-    wanted = decode_offsets(loc[where[0], :, where[1], where[2], where[3]], chosen)
-    return ((1 - iou_cxcywh(found, wanted)) * weights[target]).sum()
+def _quality_focal(logits: Tensor, quality: Tensor) -> Tensor:
+    """Quality focal loss with power 2 (Li et al., NeurIPS 2020): the score is to be ``quality``."""
+    error = (quality - logits.sigmoid()).abs()
+    return error**2 * F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
+
+
+def _overlaps(offsets: Tensor, loc: Tensor, anchors: Tensor, target: Tensor) -> Tensor:
+    """(P,) IoU of the boxes of the P target anchors with the boxes they should have."""
+    item, anchor, row, column = target.nonzero(as_tuple=True)
+    flat = (anchor * target.shape[2] + row) * target.shape[3] + column
+    boxes, labels = (
+        decode_offsets(values[item, :, anchor, row, column], anchors[flat])
+        for values in (offsets, loc)
+    )
+    return iou_cxcywh(boxes, labels)
 
 
 def iou_cxcywh(a: Tensor, b: Tensor) -> Tensor:

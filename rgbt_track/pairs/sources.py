@@ -18,6 +18,7 @@ from rgbt_track.pairs.anchor_targets import AnchorTargets
 from rgbt_track.pairs.crop_store import FileStore, StoredCrop, TrackStore
 from rgbt_track.pairs.dataset import PairDataset
 from rgbt_track.pairs.lmdb_store import LmdbStore
+from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import PairSampler
 
 
@@ -26,7 +27,7 @@ def open_sampler(config: TrainingConfig) -> PairSampler:
     if not config.sources:
         raise ValueError("training.sources is empty: name at least one data set to train on")
     stores = [open_store(source, config) for source in config.sources]
-    return PairSampler(stores, config.sources, config.negative, config.paste)
+    return PairSampler(stores, config.sources, config.negative, config.paste, config.lookalike)
 
 
 def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
@@ -111,12 +112,16 @@ def pair_dataset(config: Config) -> PairDataset:
             f"training.store.context is {training.store.context}, tracking.context "
             f"{config.tracking.context}: they must be equal"
         )
+    response_size = cells - config.model.template_cells + 1
+    targets: AnchorTargets | PointTargets
+    if config.model.head == "anchor_free":
+        targets = PointTargets(config.model.anchors, response_size)
+    else:
+        targets = AnchorTargets(training.targets, config.model.anchors, response_size)
     return PairDataset(
         open_sampler(training),
         training.augment,
-        AnchorTargets(
-            training.targets, config.model.anchors, cells - config.model.template_cells + 1
-        ),
+        targets,
         config.tracking,
         training.seed,
     )

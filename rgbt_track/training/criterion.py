@@ -88,12 +88,21 @@ class Criterion(nn.Module):
     def _sums(self, output: NetworkOutput, batch: Mapping[str, Any], name: str) -> LossSums:
         labels = batch["labels"][:, BRANCHES.index(name)]
         return branch_sums(
-            output.responses[name], labels, batch["loc"], self.anchors, self.config.regression
+            output.responses[name],
+            labels,
+            batch["loc"],
+            self.anchors,
+            self.config.regression,
+            self.config.classification,
         )
 
     def _terms(self, name: str, sums: LossSums, counts: Tensor) -> dict[str, Tensor]:
+        if self.config.classification == "quality":  # per target cell, as in GFL
+            cls = (sums.positive + sums.negative) / counts[0]
+        else:  # half from targets and half from background, as in pysot
+            cls = 0.5 * sums.positive / counts[0] + 0.5 * sums.negative / counts[1]
         terms = {
-            f"cls_{name}": 0.5 * sums.positive / counts[0] + 0.5 * sums.negative / counts[1],
+            f"cls_{name}": cls,
             f"loc_{name}": sums.loc / counts[2],
         }
         if self.config.iou:

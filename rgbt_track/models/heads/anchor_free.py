@@ -1,0 +1,124 @@
+"""An anchor-free head: one box per cell, and a score that predicts the overlap of that box.
+
+Distances to the four sides as in FCOS (Tian et al., ICCV 2019), which SiamCAR, Ocean and LightTrack
+brought to Siamese trackers; depthwise correlation (SiamRPN++) and pixel-wise correlation
+(Alpha-Refine, NanoTrack v2) side by side. The response has the form of an RPN's with one square
+anchor, so that decision, penalty and cosine window are the same for both heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from fusion_modules.conv_norm import ConvNorm
+from rgbt_track.models.heads.rpn import depthwise_correlation
+from rgbt_track.models.interface import BranchKernels, Head, Response
+
+_LARGEST_LOG = 3.0  # a distance of 20 half anchors lies outside of every crop
+_FIRST_LOGIT = 2.0  # background is likely before anything is learned
+
+
+class AnchorFreeHead(Head):
+    """Template and search levels -> overlap logits (B, 2, S, S) and offsets (B, 4, S, S).
+
+    Args:
+        channels: channels of each level.
+        hidden: channels of each level's correlation; the towers have those of the first one.
+        template_cells: side of the template in cells; the correlation kernel has two less.
+        tower: separable convolutions after the correlation, for the score and for the box.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        hidden: Sequence[int],
+        template_cells: int,
+        tower: int = 2,
+    ) -> None:
+        super().__init__()
+        width, pixels = hidden[0], (template_cells - 2) ** 2
+        sizes = list(zip(channels, hidden, strict=True))
+        self.cls = nn.ModuleList(JoinedCorrelation(*size, pixels, width) for size in sizes)
+        self.loc = nn.ModuleList(JoinedCorrelation(*size, pixels, width) for size in sizes)
+        self.cls_tower = _tower(width, tower)
+        self.loc_tower = _tower(width, tower)
+        self.cls_out = nn.Conv2d(width, 2, 1)
+        self.loc_out = nn.Conv2d(width, 4, 1)
+        for out in (self.cls_out, self.loc_out):
+            nn.init.normal_(out.weight, std=0.01)
+            nn.init.zeros_(out.bias)
+        with torch.no_grad():
+            self.cls_out.bias.copy_(torch.tensor([_FIRST_LOGIT, -_FIRST_LOGIT]))
+
+    def kernels(self, template: Sequence[Tensor]) -> BranchKernels:
+        return [
+            (cls.adjust_kernel(level), loc.adjust_kernel(level))
+            for cls, loc, level in zip(self.cls, self.loc, template, strict=True)
+        ]
+
+    def forward(self, kernels: BranchKernels, search: Sequence[Tensor]) -> Response:
+        rows = list(zip(self.cls, self.loc, kernels, search, strict=True))
+        cls = torch.stack([cls(kernel[0], level) for cls, _, kernel, level in rows]).sum(0)
+        loc = torch.stack([loc(kernel[1], level) for _, loc, kernel, level in rows]).sum(0)
+        return Response(self.cls_out(self.cls_tower(cls)), self._offsets(loc))
+
+    def _offsets(self, loc: Tensor) -> Tensor:
+        """Distances to the four sides, in anchor sides, as center offsets and log sizes."""
+        logs = self.loc_out(self.loc_tower(loc)).float().clamp(-_LARGEST_LOG, _LARGEST_LOG)
+        left, top, right, bottom = (0.5 * logs.exp()).unbind(1)  # half an anchor each at log 0
+        center = [(right - left) / 2, (bottom - top) / 2]
+        return torch.stack([*center, (left + right).log(), (top + bottom).log()], 1)
+
+
+class JoinedCorrelation(nn.Module):
+    """One level: kernel (B, hidden, h, h) and search (B, C, H, H) -> (B, out, S, S), S = H - h - 1.
+
+    ``pixels`` is h * h, the number of pixel-wise maps; ``adjust_kernel`` makes the kernel of the
+    template.
+    """
+
+    def __init__(self, channels: int, hidden: int, pixels: int, out: int) -> None:
+        super().__init__()
+        self.adjust_kernel = _separable(channels, hidden, padding=0)
+        self.adjust_search = _separable(channels, hidden, padding=0)
+        self.norm = nn.BatchNorm2d(hidden + pixels)
+        self.join = ConvNorm(
+            nn.Conv2d(hidden + pixels, out, 1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, kernel: Tensor, search: Tensor) -> Tensor:
+        search = self.adjust_search(search)
+        maps = [depthwise_correlation(search, kernel), pixelwise_correlation(search, kernel)]
+        return self.join(self.norm(torch.cat(maps, 1)))
+
+
+def pixelwise_correlation(search: Tensor, kernel: Tensor) -> Tensor:
+    """Mean product of every search cell with every kernel cell, over the channels.
+
+    (B, C, H, H) and (B, C, h, h) -> (B, h * h, S, S), S = H - h + 1: the search cells are those on
+    which a correlation without padding is centered. ``h`` is odd.
+    """
+    rim = kernel.shape[-1] // 2
+    inner = search[..., rim : search.shape[-2] - rim, rim : search.shape[-1] - rim]
+    batch, channels, height, width = inner.shape
+    products = torch.bmm(kernel.flatten(2).transpose(1, 2), inner.flatten(2))
+    return (products / channels).reshape(batch, -1, height, width)
+
+
+def _tower(channels: int, length: int) -> nn.Sequential:
+    return nn.Sequential(*(_separable(channels, channels, padding=1) for _ in range(length)))
+
+
+def _separable(channels: int, out: int, padding: int) -> ConvNorm:
+    return ConvNorm(
+        nn.Conv2d(channels, channels, 3, padding=padding, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.Conv2d(channels, out, 1, bias=False),
+        nn.BatchNorm2d(out),
+        nn.ReLU(inplace=True),
+    )
