@@ -186,3 +186,34 @@ def test_cells_beside_a_peak_belong_to_it() -> None:
         assert margin(near) == alone, near
     for far in ((7, 11), (3, 7), (11, 3)):
         assert margin(far) == pytest.approx(sigmoid(4.0) - 0.5 * sigmoid(3.9)), far
+
+
+def test_agreement_leaves_out_the_branch_that_no_other_follows() -> None:
+    """A blind branch with the clearest peak of all, as RGB has in smoke, is outvoted."""
+    responses = {
+        "rgb": response({(2, 2): 8.0}),
+        "tir": response({(10, 10): 4.0}),
+        "fused": response({(10, 10): 4.0}),
+    }
+    decision = decide("agreement", responses)
+    assert peak_of(decision.probability) == (10, 10)
+    assert decision.probability[0, 2, 2] < 0.01
+    # Averaging, the other rules still see the wrong peak.
+    assert decide("fixed", responses).probability[0, 2, 2] > 0.05
+
+
+def test_agreement_follows_the_more_confident_of_two_branches() -> None:
+    responses = {"rgb": response({(2, 2): 8.0}), "tir": response({(10, 10): 1.0})}
+    assert peak_of(decide("agreement", responses).probability) == (2, 2)
+    remembered = {"rgb": 0.1, "tir": 0.9}
+    assert peak_of(decide("agreement", responses, remembered).probability) == (10, 10)
+
+
+def test_agreeing_branches_are_joined_by_the_squares_of_their_confidence() -> None:
+    responses = {"rgb": response({(7, 7): 3.0}), "tir": response({(7, 7): 1.0})}
+    decision = decide("agreement", responses)
+    confidence = {name: peak_margin(item.probability) for name, item in responses.items()}
+    assert decision.confidence == pytest.approx(confidence)
+    weights = np.array([confidence["rgb"], confidence["tir"]]) ** 2
+    expected = sigmoid(np.array((weights * [3.0, 1.0]).sum() / weights.sum()))
+    assert decision.probability[0, 7, 7] == pytest.approx(float(expected))

@@ -2,7 +2,8 @@
 
 ``fixed`` is DFAT's rule (Tang et al., Exploring Fusion Strategies for Accurate RGBT Visual Object
 Tracking), with the fused branch joined as LRRNet's tracker does (TPAMI 2023, section 5.4).
-``adaptive`` is our own: it weighs each branch by how clear the peak of its response is.
+``adaptive`` and ``agreement`` are our own: they weigh each branch by how clear the peak of its
+response is, and the second one joins only branches that agree on the box.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh
 from rgbt_track.models.engine import BranchResponse, sigmoid
 from rgbt_track.tracking.selection import Selection
 
@@ -21,6 +23,8 @@ Array = NDArray[np.floating]
 _PEAK_RADIUS = 3  # cells around the peak that belong to it
 _SECOND_PEAK_WEIGHT = 0.5  # how much of the second peak counts against a branch
 _MEMORY = 0.7  # share of the past in a branch's confidence
+_AGREEMENT_MEMORY = 0.9
+_AGREEMENT = 0.5  # overlap of two branches' boxes from which on they agree
 _LOWEST_RELIABILITY = 0.05  # a branch that failed its calibration still counts where it is alone
 _LOWEST_PROBABILITY = 1e-6  # keeps the mean of the offsets defined where every branch says no
 
@@ -88,22 +92,63 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     them, so that a branch's strong no counts as much as its yes; offsets are averaged with weight
     times probability, so that an anchor's box comes from the branches that say yes to it.
     """
-    probabilities = {name: response.probability for name, response in responses.items()}
-    # Confidence: the running mean of the peak margins.
-    confidence = {}
-    for name, probability in probabilities.items():
-        margin = peak_margin(probability)
-        confidence[name] = _MEMORY * context.confidence.get(name, margin) + (1 - _MEMORY) * margin
-    # Weights of the branches, (branches, 1, 1, 1).
+    confidence = _running_confidence(responses, context, _MEMORY)
     reliability = {
         name: max(context.reliability.get(name, 1.0), _LOWEST_RELIABILITY) for name in responses
     }
-    weight = np.array([confidence[name] ** 2 * reliability[name] ** 4 for name in responses])
-    weight = weight[:, None, None, None]
+    weights = [confidence[name] ** 2 * reliability[name] ** 4 for name in responses]
+    return _join(responses, weights, confidence)
+
+
+def decide_by_agreement(
+    responses: Mapping[str, BranchResponse], context: DecisionContext
+) -> Decision:
+    """Join only branches that agree on the box; the group with the most confidence wins.
+
+    A branch that is blind, or follows another object, can have as clear a peak as the others, so
+    that averaging would follow it; what tells it apart is that no other branch selects its box.
+    Every branch selects its own box; branches whose boxes overlap by more than half form the group
+    of each. The group with the largest sum of confidences (running means of the peak margin) is
+    joined as in ``adaptive``, the other branches have no weight.
+    """
+    boxes = {
+        name: cxcywh_to_xywh(context.select(response.probability, response.loc).box_cxcywh)
+        for name, response in responses.items()
+    }
+    confidence = _running_confidence(responses, context, _AGREEMENT_MEMORY)
+    groups = [
+        [other for other in responses if iou_xywh(boxes[name], boxes[other]) > _AGREEMENT]
+        for name in responses
+    ]
+    # Of equal groups the one around the most confident branch, in a fixed order.
+    leaders = [confidence[name] for name in responses]
+    sums = [sum(confidence[name] for name in group) for group in groups]
+    group = groups[max(range(len(groups)), key=lambda i: (sums[i], leaders[i]))]
+    weights = [confidence[name] ** 2 if name in group else 0.0 for name in responses]
+    return _join(responses, weights, confidence)
+
+
+def _running_confidence(
+    responses: Mapping[str, BranchResponse], context: DecisionContext, memory: float
+) -> dict[str, float]:
+    """Running mean of each branch's peak margin; ``memory`` is the share of the past."""
+    confidence = {}
+    for name, response in responses.items():
+        margin = peak_margin(response.probability)
+        confidence[name] = memory * context.confidence.get(name, margin) + (1 - memory) * margin
+    return confidence
+
+
+def _join(
+    responses: Mapping[str, BranchResponse], weights: list[float], confidence: dict[str, float]
+) -> Decision:
+    """Weighted mean of the logits, and of the offsets where a branch says yes."""
+    weight = np.array(weights)[:, None, None, None]
     weight /= weight.sum()
-    # Mean of the logits, and of the offsets where a branch says yes.
     logit = (weight * np.stack([response.logit for response in responses.values()])).sum(0)
-    share = weight * np.maximum(np.stack(list(probabilities.values())), _LOWEST_PROBABILITY)
+    probability = np.stack([response.probability for response in responses.values()])
+    # Where no branch of any weight says yes, every one of them counts by its weight.
+    share = weight * np.maximum(probability, _LOWEST_PROBABILITY)
     loc = np.stack([response.loc for response in responses.values()])
     loc = (share[:, None] * loc).sum(0) / share.sum(0)
     return Decision(sigmoid(logit), loc, confidence)
@@ -123,4 +168,5 @@ def peak_margin(probability: Array) -> float:
 DECISIONS: dict[str, Rule] = {
     "fixed": decide_fixed,
     "adaptive": decide_adaptive,
+    "agreement": decide_by_agreement,
 }
