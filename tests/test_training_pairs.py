@@ -105,6 +105,17 @@ def test_negatives_come_as_often_as_asked_and_never_from_the_same_scene() -> Non
             )
 
 
+def test_lookalikes_come_from_the_same_source() -> None:
+    stores, sources = [StubStore(5, 5, 5), StubStore(5, 5, 5)], [source(), source()]
+    shares = []
+    for lookalike in (0.0, 1.0):
+        sampler = PairSampler(stores, sources, negative=1.0, lookalike=lookalike)
+        negatives = draws(sampler)
+        assert all(d.template != d.search for d in negatives)
+        shares.append(np.mean([d.template.source == d.search.source for d in negatives]))
+    assert shares[0] == pytest.approx(0.4, abs=0.05) and shares[1] == 1.0
+
+
 def test_one_scene_alone_has_no_negatives() -> None:
     sampler = PairSampler([StubStore(5, 5)], [source(one_video=True)], negative=1.0)
     assert not any(d.negative for d in draws(sampler, 50))
@@ -419,6 +430,19 @@ def test_thermal_only_material_trains_without_the_visible_branch(tmp_path: Path)
     assert not item["template"]["rgb"].any() and item["search"]["tir"].any()
     assert (item["labels"][0] == -1).all()
     assert (item["labels"][1] == 1).any()
+
+
+def test_thermal_only_material_may_get_a_visible_image_in_other_tones(tmp_path: Path) -> None:
+    root = write_set(tmp_path)
+    (root / "tir_only.yaml").write_text("tir: ir\nboxes: [groundtruth.txt]\n")
+    sources = [{"dataset": str(root / "tir_only.yaml"), "pseudo_visible": True}]
+    dataset = pair_dataset(tiny_experiment(root, sources=sources, negative=0.0))
+    item = dataset[0, 0]
+    assert item["template"]["rgb"].std() > 1 and item["search"]["rgb"].shape == (3, 79, 79)
+    assert (item["labels"] == 1).any(axis=(1, 2, 3)).all()
+    pair = dataset.pair(pair_generator(0, 0, 0))
+    rgb, tir = (pair.search.images[name].mean(2) for name in ("rgb", "tir"))
+    assert not np.allclose(rgb, tir, atol=20)
 
 
 def test_the_preview_shows_every_pair(dataset: PairDataset) -> None:

@@ -25,6 +25,7 @@ class SourceConfig:
         frame_range: template and search frame are at most this many frames apart.
         one_video: all sequences show one scene, so none is a negative of another.
         pseudo_thermal: make a thermal channel for a visible-only set while training.
+        pseudo_visible: make a visible image for a thermal-only set, by random tones likewise.
     """
 
     lmdb: str | None = None
@@ -39,6 +40,7 @@ class SourceConfig:
     frame_range: int = 100
     one_video: bool = False
     pseudo_thermal: bool = True
+    pseudo_visible: bool = False
 
     def __post_init__(self) -> None:
         if (self.lmdb is None) == (self.dataset is None):

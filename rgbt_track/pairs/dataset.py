@@ -33,6 +33,7 @@ from rgbt_track.pairs.augment import (
 )
 from rgbt_track.pairs.copy_paste import paste
 from rgbt_track.pairs.crop_store import StoredCrop
+from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import CropAddress, Key, PairSampler, pair_generator
 from rgbt_track.synthetic.pseudo_thermal import pseudo_thermal
 
@@ -76,7 +77,7 @@ class PairDataset:
         self,
         sampler: PairSampler,
         augment: AugmentConfig,
-        targets: AnchorTargets,
+        targets: AnchorTargets | PointTargets,
         tracking: TrackingConfig,
         seed: int,
     ):
@@ -171,19 +172,31 @@ class PairDataset:
         rng: np.random.Generator,
         thermal_seed: int,
     ) -> View:
-        """Cut a view; add a pseudo-thermal channel if needed.
+        """Cut a view; add a pseudo-thermal or a pseudo-visible image if needed.
 
         ``thermal_seed`` stands for one thermal camera and one temperature of the target.
         """
         geometry = self.sampler.stores[address.source].geometry
         jitter = self.augment.registration
         view = cut_view(crop, settings, geometry, jitter, rng)
-        if "tir" not in view.images and self.sampler.sources[address.source].pseudo_thermal:
-            thermal = pseudo_thermal(
-                view.images["rgb"], view.mask, view.box, np.random.default_rng(thermal_seed)
-            )
-            view.images["tir"] = displace(thermal, rng.uniform(-jitter, jitter, 2))[..., None]
+        source = self.sampler.sources[address.source]
+        if "tir" not in view.images and source.pseudo_thermal:
+            view.images["tir"] = self._other_tones(view, "rgb", rng, thermal_seed)
+        elif "rgb" not in view.images and source.pseudo_visible:
+            gray = self._other_tones(view, "tir", rng, thermal_seed)
+            view.images["rgb"] = np.repeat(gray, 3, axis=2)
         return view
+
+    def _other_tones(
+        self, view: View, modality: str, rng: np.random.Generator, thermal_seed: int
+    ) -> NDArray[np.uint8]:
+        """(H, W, 1): one modality in random tones, displaced as another camera's image."""
+        image = view.images[modality]
+        if image.shape[2] == 1:
+            image = np.repeat(image, 3, axis=2)
+        tones = pseudo_thermal(image, view.mask, view.box, np.random.default_rng(thermal_seed))
+        jitter = self.augment.registration
+        return displace(tones, rng.uniform(-jitter, jitter, 2))[..., None]
 
     def _change_photometry(
         self, view: View, dropout: ModalityDropout | None, gray: bool, rng: np.random.Generator

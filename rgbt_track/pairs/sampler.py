@@ -65,6 +65,8 @@ class PairSampler:
         stores: one per source.
         sources: weight, frame range and kind of each store.
         negative: probability of a negative pair.
+        lookalike: probability that a negative pair's other target comes from the same source, where
+            it is likely to be of its kind.
         paste: probability that a target with a mask is pasted into another scene.
     """
 
@@ -74,11 +76,13 @@ class PairSampler:
         sources: Series[SourceConfig],
         negative: float = 0.2,
         paste: float = 0.0,
+        lookalike: float = 0.0,
     ):
         self.stores = list(stores)
         self.sources = list(sources)
         self.negative = negative
         self.paste = paste
+        self.lookalike = lookalike
         self._source_shares = _cumulative_shares([source.weight for source in sources])
         self._track_shares = [
             _cumulative_shares([len(track) ** 0.5 for track in store.tracks])
@@ -92,7 +96,9 @@ class PairSampler:
         position = int(rng.integers(len(track)))
         template = CropAddress(source, number, position)
         if rng.random() < self.negative:
-            other_target = self._draw_other_target(rng, source, track)
+            is_lookalike = bool(self.lookalike) and rng.random() < self.lookalike
+            within = source if is_lookalike else None
+            other_target = self._draw_other_target(rng, source, track, within)
             if other_target is not None:
                 return PairDraw(template, other_target, True)
         # A search frame of the same target, near in frame numbers.
@@ -105,18 +111,22 @@ class PairSampler:
         background = self._draw_other_target(rng, source, track) if is_pasted else None
         return PairDraw(template, search, False, background)
 
-    def _draw_track(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Numbers of a source and of one of its tracks."""
-        source = int(np.searchsorted(self._source_shares, rng.random(), side="right"))
+    def _draw_track(self, rng: np.random.Generator, source: int | None = None) -> tuple[int, int]:
+        """Numbers of a source, unless it is given, and of one of its tracks."""
+        if source is None:
+            source = int(np.searchsorted(self._source_shares, rng.random(), side="right"))
         track = int(np.searchsorted(self._track_shares[source], rng.random(), side="right"))
         return source, track
 
     def _draw_other_target(
-        self, rng: np.random.Generator, source: int, track: Track
+        self, rng: np.random.Generator, source: int, track: Track, within: int | None = None
     ) -> CropAddress | None:
-        """A crop that surely does not show the target; ``None`` when there is none."""
+        """A crop that surely does not show the target; ``None`` when there is none.
+
+        ``within`` is the number of the source it has to come from, if any.
+        """
         for _ in range(_MAX_TRIES):
-            other_source, number = self._draw_track(rng)
+            other_source, number = self._draw_track(rng, within)
             candidate = self.stores[other_source].tracks[number]
             same_scene = other_source == source and (
                 self.sources[source].one_video or candidate.group == track.group
