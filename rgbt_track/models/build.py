@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -80,10 +80,10 @@ def _backbone(model: ModelConfig) -> Any:
     name, arguments = model.backbone, model.backbone_args
     if name.startswith(PREFIX):
         timm_model = name.removeprefix(PREFIX)
-        backbones = {name: functools.partial(TimmBackbone, timm_model)}
+        timm_backbones = {name: functools.partial(TimmBackbone, timm_model)}
+        backbone = _construct("backbone", name, timm_backbones, arguments)
     else:
-        backbones = BACKBONES
-    backbone = _construct("backbone", name, backbones, arguments)
+        backbone = _construct("backbone", name, BACKBONES, arguments)
     if backbone.stride != model.anchors.stride:
         raise ValueError(
             f"anchors.stride is {model.anchors.stride}, but the backbone {model.backbone!r} "
@@ -138,7 +138,7 @@ def _checked_branches(branches: Sequence[str]) -> list[str]:
 
 
 def _construct(
-    kind: str, name: str, known: dict[str, Callable[..., Any]], arguments: dict[str, Any]
+    kind: str, name: str, known: Mapping[str, Callable[..., Any]], arguments: dict[str, Any]
 ) -> Any:
     if name not in known:
         hint = nearest(name, known)

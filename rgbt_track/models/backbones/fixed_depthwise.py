@@ -50,7 +50,7 @@ class FixedDepthwiseConv2d(nn.Conv2d):
         if not (torch.is_grad_enabled() and input.requires_grad):
             return super().forward(input)
         weight = self.weight.to(input.dtype)
-        return _FixedDepthwise.apply(input, weight, int(self.padding[0]))  # type: ignore[no-any-return]
+        return _FixedDepthwise.apply(input, weight, int(self.padding[0]))
 
 
 def fix_depthwise(module: nn.Module) -> None:
@@ -73,6 +73,6 @@ def _is_plain(conv: nn.Conv2d) -> bool:
         type(conv) is nn.Conv2d
         and height == width
         and conv.stride == conv.dilation == (1, 1)
-        and conv.padding in ((pad, pad) for pad in range(height))
+        and conv.padding in [(pad, pad) for pad in range(height)]
         and conv.bias is None
     )

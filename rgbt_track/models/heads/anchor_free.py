@@ -49,13 +49,12 @@ class AnchorFreeHead(Head):
         self.loc_out = nn.Conv2d(width, 4, 1)
         for out in (self.cls_out, self.loc_out):
             nn.init.normal_(out.weight, std=0.01)
-            nn.init.zeros_(out.bias)
-        with torch.no_grad():
-            self.cls_out.bias.copy_(torch.tensor([_FIRST_LOGIT, -_FIRST_LOGIT]))
+            out.bias = nn.Parameter(torch.zeros(out.out_channels))
+        self.cls_out.bias = nn.Parameter(torch.tensor([_FIRST_LOGIT, -_FIRST_LOGIT]))
 
     def kernels(self, template: Sequence[Tensor]) -> BranchKernels:
         return [
-            (cls.adjust_kernel(level), loc.adjust_kernel(level))
+            (cls.kernel(level), loc.kernel(level))  # type: ignore[operator]
             for cls, loc, level in zip(self.cls, self.loc, template, strict=True)
         ]
 
@@ -90,6 +89,10 @@ class JoinedCorrelation(nn.Module):
             nn.BatchNorm2d(out),
             nn.ReLU(inplace=True),
         )
+
+    def kernel(self, template: Tensor) -> Tensor:
+        """The kernel (B, hidden, h, h) of a template (B, C, h + 2, h + 2)."""
+        return self.adjust_kernel(template)
 
     def forward(self, kernel: Tensor, search: Tensor) -> Tensor:
         search = self.adjust_search(search)
