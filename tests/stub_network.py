@@ -10,7 +10,7 @@ import numpy as np
 
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
-from rgbt_track.models.engine import BranchResponse, InputCrops, Template
+from rgbt_track.models.engines.interface import BranchResponse, InputCrops, Template
 from rgbt_track.models.network import grid_cells
 from rgbt_track.tracking.tracker import Tracker
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rgbt_track.config.tracker import AnchorConfig
-from rgbt_track.models.engine import BranchResponse, sigmoid
+from rgbt_track.models.engines.interface import BranchResponse, sigmoid
 from rgbt_track.tracking.decision import (
     DECISIONS,
     Decision,

@@ -10,9 +10,9 @@ import torch
 
 from rgbt_track.config.tracker import ModelConfig
 from rgbt_track.models.build import build_network
+from rgbt_track.models.engines.torch_engine import TorchEngine
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.network import RGBTNetwork
-from rgbt_track.models.torch_engine import TorchEngine
 
 BRANCHES = ("rgb", "tir", "fused")
 

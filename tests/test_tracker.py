@@ -11,7 +11,7 @@ from stub_network import disc_frame, disc_tracker
 
 from rgbt_track.boxes import iou_xywh, xywh_to_cxcywh
 from rgbt_track.crops import CropRegion
-from rgbt_track.models.engine import BranchResponse
+from rgbt_track.models.engines.interface import BranchResponse
 from rgbt_track.tracking.state import TrackState
 
 RADIUS = 20.0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh
-from rgbt_track.models.engine import BranchResponse, sigmoid
+from rgbt_track.models.engines.interface import BranchResponse, sigmoid
 from rgbt_track.tracking.selection import Selection
 
 Array = NDArray[np.floating]

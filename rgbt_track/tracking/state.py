@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.models.engine import Template
+from rgbt_track.models.engines.interface import Template
 
 
 @dataclass(frozen=True)

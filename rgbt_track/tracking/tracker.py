@@ -20,9 +20,9 @@ from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh, keep_inside_xywh, xywh_to
 from rgbt_track.config.tracker import Config, TrackingConfig
 from rgbt_track.crops import CropRegion
 from rgbt_track.io.frames import Frame, Frames, check_box, is_blank, prepare_frames
-from rgbt_track.models.engine import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.engines.torch_engine import as_engine
 from rgbt_track.models.network import RGBTNetwork, grid_cells
-from rgbt_track.models.torch_engine import as_engine
 from rgbt_track.tracking.decision import DECISIONS, DecisionContext
 from rgbt_track.tracking.geometry import CropGeometry, PysotGeometry
 from rgbt_track.tracking.selection import select_anchor

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rgbt_track.models.engine import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
 from rgbt_track.models.interface import BranchKernels, Levels, Response
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.threads import torch_threads

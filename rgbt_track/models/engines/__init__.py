@@ -1,0 +1,1 @@
+"""Engines: what runs a network for the tracker, torch or a runtime for exported networks."""
