@@ -62,7 +62,6 @@ def test_shapes_of_a_whole_forward(network: RGBTNetwork) -> None:
         assert response.loc.shape == (2, 20, 25, 25)
     for name in BRANCHES:
         assert [level.shape for level in out.search_levels[name]] == [(2, 8, 31, 31)] * 3
-        assert [level.shape for level in out.template_levels[name]] == [(2, 8, 7, 7)] * 3
 
 
 @pytest.mark.parametrize("fuse_at", ["neck", "backbone"])
@@ -85,9 +84,7 @@ def test_a_missing_modality_leaves_the_other_as_it_was(network: RGBTNetwork, nam
     alone = network.search(network.kernels(network.template_levels(template)), search)
     assert list(alone) == [name]
     close(alone[name].cls, whole[name].cls)
-    single = network.forward_single(template[name], search[name])
-    close(single.cls, whole[name].cls)
-    close(single.loc, whole[name].loc)
+    close(alone[name].loc, whole[name].loc)
 
 
 def test_a_modality_may_vanish_after_the_template(network: RGBTNetwork) -> None:
@@ -108,14 +105,14 @@ def test_items_of_a_batch_are_independent(network: RGBTNetwork) -> None:
             close(together[name].loc[item : item + 1], alone.loc)
 
 
-def test_extract_gives_each_modality_as_if_alone(network: RGBTNetwork) -> None:
-    both = network.extract(crops(255))
-    assert list(both) == ["rgb", "tir"]
-    for name, levels in both.items():
-        for level, alone in zip(
-            levels, network.extract({name: crops(255)[name]})[name], strict=True
-        ):
-            close(level, alone)
+def test_the_template_gives_each_modality_as_if_alone(network: RGBTNetwork) -> None:
+    both = network.template_levels(crops(127))
+    assert tuple(both) == BRANCHES
+    for name in ("rgb", "tir"):
+        (alone,) = network.template_levels({name: crops(127)[name]}).values()
+        assert [level.shape for level in alone] == [(1, 8, 7, 7)] * 3
+        for level, other in zip(both[name], alone, strict=True):
+            close(level, other)
 
 
 def test_the_fused_branch_has_its_own_head_and_sees_both(network: RGBTNetwork) -> None:
@@ -172,15 +169,9 @@ def test_both_modalities_go_through_the_backbone_in_one_batch(network: RGBTNetwo
 
 def test_crops_of_an_unknown_modality(network: RGBTNetwork) -> None:
     with pytest.raises(ValueError, match=r"\['thermal'\]; valid: rgb, tir"):
-        network.extract({"thermal": crops(127)["tir"]})
+        network.template_levels({"thermal": crops(127)["tir"]})
     with pytest.raises(ValueError, match="no modality"):
         network.template_levels({})
-
-
-def test_single_forward_needs_the_shared_head() -> None:
-    network = lite(branches=("fused",))
-    with pytest.raises(ValueError, match="'rgb'"):
-        network.forward_single(crops(127)["rgb"], crops(255)["rgb"])
 
 
 def test_response_size(network: RGBTNetwork) -> None:

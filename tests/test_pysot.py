@@ -220,7 +220,8 @@ def test_equals_pysots_network(
     state: State, network: RGBTNetwork, crops: dict[str, Tensor]
 ) -> None:
     with torch.no_grad():
-        ours = network.forward_single(crops["template"], crops["search"])
+        kernels = network.kernels(network.template_levels({"rgb": crops["template"]}))
+        ours = network.search(kernels, {"rgb": crops["search"]})["rgb"]
         template = slow_neck(state, slow_backbone(state, crops["template"]))
         search = slow_neck(state, slow_backbone(state, crops["search"]))
         for task, answer, channels in (("cls", ours.cls, 10), ("loc", ours.loc, 20)):

@@ -93,7 +93,7 @@ def test_losses_against_loops(seed: int, kind: str) -> None:
     config = LossConfig(cls=1.5, loc=1.2, iou=0.7, regression=kind)  # type: ignore[arg-type]
     criterion = Criterion(config, ANCHORS, ("rgb",), has_feature_loss=False)
     batch = {"labels": torch.stack([labels] * 3, 1), "loc": loc}
-    terms = criterion(NetworkOutput({"rgb": response}, {}, {}), batch)
+    terms = criterion(NetworkOutput({"rgb": response}, {}), batch)
     wanted = losses_loop(response, labels, loc, kind)
     for name, value in wanted.items():
         assert float(terms[name]) == pytest.approx(value, rel=1e-5)
@@ -107,7 +107,7 @@ def test_each_branch_has_its_own_labels_and_the_feature_loss_counts_a_tenth() ->
     blind = torch.full_like(labels, -1)
     batch = {"labels": torch.stack([labels, blind, blind], 1), "loc": loc}
     levels = {name: [torch.randn(BATCH, 4, 6, 6)] for name in ("rgb", "tir", "fused")}
-    output = NetworkOutput({"rgb": response, "fused": response}, levels, {})
+    output = NetworkOutput({"rgb": response, "fused": response}, levels)
     terms = criterion(output, batch)
     assert float(terms["cls_fused"]) == float(terms["loc_fused"]) == 0
     rest = terms["cls_rgb"] + 1.2 * terms["loc_rgb"]
@@ -124,7 +124,7 @@ def test_sums_over_ranks_divided_by_shared_counts_are_the_loss_of_one_process() 
     def terms(items: slice, share=None) -> dict:
         part = Response(response.cls[items], response.loc[items])
         batch = {"labels": torch.stack([labels[items]] * 3, 1), "loc": loc[items]}
-        return criterion(NetworkOutput({"tir": part}, {}, {}), batch, share)
+        return criterion(NetworkOutput({"tir": part}, {}), batch, share)
 
     whole = terms(slice(None))
     counts = branch_sums(response, labels, loc, ANCHORS).counts / 2  # the mean over two ranks
@@ -140,7 +140,7 @@ def test_a_batch_without_targets_has_a_finite_loss_with_gradient() -> None:
     labels[labels == 1] = 0
     criterion = Criterion(LossConfig(iou=1.0), ANCHORS, ("rgb",), False)
     batch = {"labels": torch.stack([labels] * 3, 1), "loc": loc}
-    total = criterion(NetworkOutput({"rgb": response}, {}, {}), batch)["total"]
+    total = criterion(NetworkOutput({"rgb": response}, {}), batch)["total"]
     total.backward()
     assert math.isfinite(total.item()) and total.item() > 0
     assert response.cls.grad is not None and torch.isfinite(response.cls.grad).all()
@@ -158,7 +158,7 @@ def test_the_gradient_leads_to_the_target() -> None:
     optimizer = torch.optim.Adam(free, lr=0.05)
     for _ in range(150):
         optimizer.zero_grad()
-        output = NetworkOutput({"rgb": Response(*free)}, {}, {})
+        output = NetworkOutput({"rgb": Response(*free)}, {})
         criterion(output, batch)["total"].backward()
         optimizer.step()
     where = (1 * SIZE + 2) * SIZE + 3
@@ -173,7 +173,7 @@ def test_overlap_in_training_leaves_out_negative_pairs() -> None:
     wrong = boxes.clone()
     wrong[0] += 1000
     batch = {"box": wrong, "negative": torch.tensor([True, False, False])}
-    output = NetworkOutput({"rgb": response}, {}, {})
+    output = NetworkOutput({"rgb": response}, {})
     assert float(criterion.overlaps(output, batch)["rgb"]) == pytest.approx(1.0)
     batch["negative"][:] = True
     assert float(criterion.overlaps(output, batch)["rgb"]) == 0

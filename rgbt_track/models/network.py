@@ -9,25 +9,28 @@ SiamRPN++ on each modality (the two share one RPN, as in DFAT) and LRRNet's fusi
 The template is cropped to its center after the neck, as in pysot; so at the neck the fusion sees
 the cropped template, as DFAT's does, and at the backbone the whole one. Components arrive built
 (``rgbt_track.models.build``); nothing here holds state.
+
+The tracker calls the two sides apart (``template_levels`` and ``kernels`` once per template,
+``search`` on every frame); training calls ``forward``, both sides at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rgbt_track.modalities import BRANCHES, MODALITIES
-from rgbt_track.models.interface import Head, Kernels, Levels, Response
+from rgbt_track.models.interface import Backbone, Head, Kernels, Levels, Response
 from rgbt_track.models.neck import center_crop
 
 Crops = Mapping[str, Tensor]
 
 
 class NetworkOutput(NamedTuple):
-    """What training sees: responses of the branches that are on, and every level there is.
+    """For training: responses of the branches that are on, and every level of the search side.
 
     The levels hold both modalities even where only the fused branch is on: the feature loss
     compares the fused levels with them.
@@ -35,7 +38,6 @@ class NetworkOutput(NamedTuple):
 
     responses: dict[str, Response]
     search_levels: dict[str, Levels]
-    template_levels: dict[str, Levels]
 
 
 class RGBTNetwork(nn.Module):
@@ -45,8 +47,8 @@ class RGBTNetwork(nn.Module):
     its one channel. A missing modality is an absent key, and takes the fused branch with it.
 
     Args:
-        pixels: crops to what the backbone expects.
-        backbone: (B, 3, X, X) -> levels on one centered grid of ``stride`` pixels.
+        pixels: crops -> what the backbone expects.
+        backbone: (B, 3, X, X) -> levels on one centered grid.
         neck: levels -> levels, each of the heads' channels.
         rpn_head: the head that RGB and thermal branch share; ``None`` when both are off.
         fusion: (rgb levels, tir levels) -> fused levels; ``None`` when that branch is off.
@@ -54,13 +56,14 @@ class RGBTNetwork(nn.Module):
         branches: the branches that are on, any of "rgb", "tir", "fused".
         template_cells: side of the template's center crop in cells.
         fuse_at: "neck" or "backbone".
+        stride: pixels of a crop between cells of the grid.
     """
 
     def __init__(
         self,
         *,
         pixels: nn.Module,
-        backbone: nn.Module,
+        backbone: Backbone,
         neck: nn.Module,
         rpn_head: Head | None,
         fusion: nn.Module | None,
@@ -95,12 +98,6 @@ class RGBTNetwork(nn.Module):
             )
         return cells - self.template_cells + 1
 
-    def extract(self, crops: Crops) -> dict[str, Levels]:
-        """Modality -> its levels after the neck, (B, C, N, N) each; one batch for both."""
-        _check(crops)
-        features = self._backbone_levels(crops)
-        return _split(self.neck(_join(features)), list(features))
-
     def template_levels(self, crops: Crops) -> dict[str, Levels]:
         """Branch -> its center-cropped levels, for the branches that are on and have crops."""
         return self._active(self._all_levels(crops, self.template_cells))
@@ -115,26 +112,14 @@ class RGBTNetwork(nn.Module):
 
     def search(self, kernels: Kernels, crops: Crops) -> dict[str, Response]:
         """Branch -> response, for every branch that has both kernels and crops."""
-        return self._respond(kernels, self._all_levels(crops))
+        return self._responses(kernels, self._all_levels(crops))
 
     def forward(self, template_crops: Crops, search_crops: Crops) -> NetworkOutput:
         """Both sides at once, for training: B templates, each against its own search crop."""
         template = self._all_levels(template_crops, self.template_cells)
         search = self._all_levels(search_crops)
-        responses = self._respond(self.kernels(self._active(template)), search)
-        return NetworkOutput(responses, search, template)
-
-    def forward_single(self, template: Tensor, search: Tensor) -> Response:
-        """One modality through the shared head: SiamRPN++ as it was published.
-
-        ``template`` (B, 3, 127, 127) and ``search`` (B, 3, 255, 255), RGB 0..255.
-        """
-        if self.rpn_head is None:
-            raise ValueError("this network has no single-modality head; turn branch 'rgb' on")
-        levels = center_crop(self.neck(self.backbone(self.input(template))), self.template_cells)
-        return self.rpn_head(
-            self.rpn_head.kernels(levels), self.neck(self.backbone(self.input(search)))
-        )
+        responses = self._responses(self.kernels(self._active(template)), search)
+        return NetworkOutput(responses, search)
 
     def _all_levels(self, crops: Crops, cells: int | None = None) -> dict[str, Levels]:
         """Every branch's levels that the crops allow, cropped to ``cells`` where given."""
@@ -142,14 +127,16 @@ class RGBTNetwork(nn.Module):
         crops = {name: crop for name, crop in crops.items() if self._is_needed(name, crops)}
         if not crops:
             return {}
-        features = self._backbone_levels(crops)
-        fused = "fused" in self.branches and len(features) == len(MODALITIES)
-        if fused and self.fuse_at == "backbone":
-            features["fused"] = self._fuse(features)
-        levels = _split(self.neck(_join(features)), list(features))
+        fuses = "fused" in self.branches and len(crops) == len(MODALITIES)
+        # Backbone: both modalities in one batch.
+        levels = self._backbone_levels(crops)
+        if fuses and self.fuse_at == "backbone":
+            levels["fused"] = self._fuse(levels)
+        # Neck, and the template's center crop.
+        levels = _split(self.neck(_join(levels)), list(levels))
         if cells is not None:
             levels = {name: center_crop(maps, cells) for name, maps in levels.items()}
-        if fused and self.fuse_at == "neck":
+        if fuses and self.fuse_at == "neck":
             levels["fused"] = self._fuse(levels)
         return levels
 
@@ -169,22 +156,24 @@ class RGBTNetwork(nn.Module):
     def _active(self, levels: Mapping[str, Levels]) -> dict[str, Levels]:
         return {name: levels[name] for name in self.branches if name in levels}
 
-    def _heads(self, names: Mapping[str, object]) -> list[tuple[Head, list[str]]]:
-        """Each head with those of its branches that are on and named: RGB and thermal as one."""
-        pairs = [(self.rpn_head, MODALITIES), (self.fused_rpn_head, ("fused",))]
-        on = [name for name in self.branches if name in names]
-        mine = [(head, [name for name in of if name in on]) for head, of in pairs]
-        return [(head, some) for head, some in mine if head is not None and some]
+    def _heads(self, names: Collection[str]) -> list[tuple[Head, list[str]]]:
+        """Each head with those of its branches that are on and named: RGB and thermal share one."""
+        heads = []
+        for head, head_branches in ((self.rpn_head, MODALITIES), (self.fused_rpn_head, ("fused",))):
+            active = [name for name in head_branches if name in self.branches and name in names]
+            if head is not None and active:
+                heads.append((head, active))
+        return heads
 
-    def _respond(self, kernels: Kernels, levels: Mapping[str, Levels]) -> dict[str, Response]:
-        known = {name: kernels[name] for name in kernels if name in levels}
+    def _responses(self, kernels: Kernels, levels: Mapping[str, Levels]) -> dict[str, Response]:
+        """Branch -> response; a head runs once for all its branches, in one batch."""
         responses = {}
-        for head, names in self._heads(known):
+        for head, names in self._heads([name for name in kernels if name in levels]):
             joined = head(
-                _join_pairs([known[name] for name in names]),
+                _join_pairs([kernels[name] for name in names]),
                 _join({name: levels[name] for name in names}),
             )
-            for name, cls, loc in zip(names, *_chunks(joined, len(names)), strict=True):
+            for name, cls, loc in zip(names, *_split_chunks(joined, len(names)), strict=True):
                 responses[name] = Response(cls, loc)
         return responses
 
@@ -219,7 +208,7 @@ def _split(levels: Sequence[Tensor], names: Sequence[str]) -> dict[str, Levels]:
     return {name: [part[index] for part in parts] for index, name in enumerate(names)}
 
 
-def _chunks(tensors: Sequence[Tensor], count: int) -> list[tuple[Tensor, ...]]:
+def _split_chunks(tensors: Sequence[Tensor], count: int) -> list[tuple[Tensor, ...]]:
     return [tensor.chunk(count) for tensor in tensors]
 
 
@@ -235,7 +224,7 @@ def _join_pairs(branches: Sequence[list[tuple[Tensor, Tensor]]]) -> list[tuple[T
 def _split_pairs(
     levels: Sequence[tuple[Tensor, Tensor]], names: Sequence[str]
 ) -> dict[str, list[tuple[Tensor, Tensor]]]:
-    parts = [_chunks(pair, len(names)) for pair in levels]
+    parts = [_split_chunks(pair, len(names)) for pair in levels]
     return {
         name: [(cls[index], loc[index]) for cls, loc in parts] for index, name in enumerate(names)
     }
