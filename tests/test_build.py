@@ -6,6 +6,7 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -13,8 +14,13 @@ from safetensors.torch import save_file
 
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, load_config
-from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import load_weights, read_weights_config, save_weights
+from rgbt_track.models.build import HEADS, build_network
+from rgbt_track.models.checkpoint import (
+    check_weights_config,
+    load_weights,
+    read_weights_config,
+    save_weights,
+)
 from rgbt_track.models.network import RGBTNetwork
 
 MODEL = ModelConfig(
@@ -121,6 +127,36 @@ def test_weights_and_configuration_come_back(tmp_path: Path) -> None:
     other = build_network(config.model, seed=2)
     load_weights(other, path)
     assert same(network, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"pixels": "bgr255"}, "trained with model.pixels imagenet, not bgr255"),
+        ({"anchors": AnchorConfig(scales=(5.0,))}, r"trained with model.anchors .*8\.0.*5\.0"),
+        ({"fuse_at": "backbone"}, "trained with model.fuse_at neck, not backbone"),
+    ],
+)
+def test_weights_trained_with_settings_that_no_shape_shows(
+    tmp_path: Path, changes: dict[str, object], match: str
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    save_weights(path, build_network(MODEL, seed=1), CONFIG)
+    check_weights_config(path, replace(MODEL, branches=("rgb",), template_cells=9))
+    with pytest.raises(ValueError, match=match) as error:
+        check_weights_config(path, replace(MODEL, **changes))  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+
+
+def test_weights_without_settings_are_not_compared(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
+    for name in ("a.safetensors", "a.pth"):
+        check_weights_config(tmp_path / name, MODEL)
+
+
+def test_every_head_of_the_settings_has_a_builder() -> None:
+    assert set(get_args(get_type_hints(ModelConfig)["head"])) == set(HEADS)
 
 
 def test_half_precision_files_load_as_single(tmp_path: Path) -> None:

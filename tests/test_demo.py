@@ -104,7 +104,7 @@ def test_default_tracker_is_never_an_untrained_one():
 
     config = read_config(default_tracker())
     trained = own_weights(config, default_tracker()) is not None
-    assert trained or config.model.head == "matching"
+    assert trained or not config.model.is_learned
     assert config.note
 
 

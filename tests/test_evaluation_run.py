@@ -243,11 +243,10 @@ def test_the_stamp_of_a_shipped_tracker_holds_its_settings():
 
 
 def test_an_untrained_network_is_told_from_a_tracker_that_needs_no_training():
-    network = {"model": {"head": "rpn"}, "weights_sha256": None}
-    assert trackers.untrained(network)
-    assert not trackers.untrained({**network, "weights_sha256": "ab12"})
-    assert not trackers.untrained({**network, "model": {"head": "matching"}})
-    assert not trackers.untrained({"tracker": "somebody:else"})
+    assert trackers.lacks_weights("lrrtrack_r50")
+    assert not trackers.lacks_weights("lrrtrack_r50", "trained.safetensors")
+    assert not trackers.lacks_weights("matching")
+    assert not trackers.lacks_weights("somebody:else")
 
 
 # --- disturbances

@@ -70,10 +70,10 @@ def evaluate(
 
 def claim_tracker(folder: Path, source: TrackerSource, *, force: bool, **more: Any) -> None:
     """Make the results folder the tracker's own, and warn about one without trained weights."""
-    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, untrained
+    from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, lacks_weights
 
     stamp = describe_tracker(source.name, source.weights)
-    if untrained(stamp):
+    if lacks_weights(source.name, source.weights):
         typer.echo(
             f"warning: {source.name} has no trained weights: its boxes mean nothing", err=True
         )

@@ -46,6 +46,11 @@ class ModelConfig:
     head_channels: int | tuple[int, ...] = 256
     anchors: AnchorConfig = AnchorConfig()
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether the network needs trained weights; the matching head has none."""
+        return self.head != "matching"
+
 
 @dataclass(frozen=True)
 class TrackingConfig:

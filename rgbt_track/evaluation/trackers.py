@@ -55,7 +55,7 @@ def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> 
     if not is_dotted(name):
         from rgbt_track.tracking.loading import UntrainedWarning, load_tracker
 
-        with warnings.catch_warnings():  # said once, by untrained(), and not by every process
+        with warnings.catch_warnings():  # said once, by lacks_weights(), and not by every process
             warnings.simplefilter("ignore", UntrainedWarning)
             return load_tracker(name, device=device, weights=weights)
     if weights is not None:
@@ -97,10 +97,16 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
     return {"tracker": config.name, **settings, "weights_sha256": digest}
 
 
-def untrained(stamp: dict[str, Any]) -> bool:
-    """Whether a described tracker is a network without trained weights: its boxes mean nothing."""
-    needs_weights = stamp.get("model", {}).get("head") not in (None, "matching")
-    return needs_weights and stamp["weights_sha256"] is None
+def lacks_weights(name: str, weights: str | None = None) -> bool:
+    """Whether a tracker is a network without trained weights: its boxes mean nothing.
+
+    Nothing is said of a tracker by a dotted name. Raises as ``load_tracker`` does.
+    """
+    if is_dotted(name):
+        return False
+    from rgbt_track.tracking.loading import is_untrained, read_config
+
+    return is_untrained(read_config(name), name, weights)
 
 
 def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) -> None:

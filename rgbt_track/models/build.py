@@ -66,9 +66,9 @@ def _build(model: ModelConfig) -> RGBTNetwork:
         pixels=PixelInput(model.pixels),
         backbone=backbone,
         neck=neck,
-        rpn_head=_head(model, neck.channels) if single else None,
+        rpn_head=HEADS[model.head](model, neck.channels) if single else None,
         fusion=_fusion(model, fused_channels) if fused else None,
-        fused_rpn_head=_head(model, neck.channels) if fused else None,
+        fused_rpn_head=HEADS[model.head](model, neck.channels) if fused else None,
         branches=branches,
         template_cells=model.template_cells,
         fuse_at=model.fuse_at,
@@ -93,34 +93,43 @@ def _backbone(model: ModelConfig) -> Any:
 
 
 def _neck(model: ModelConfig, channels: Sequence[int]) -> Neck | NoNeck:
-    """The matching head compares features as they are; anything learned gets a learned neck."""
-    if model.head == "matching":
+    """A head that is not learned compares features as they are; any other gets a learned neck."""
+    if not model.is_learned:
         return NoNeck(channels)
     return Neck(channels, _per_level(model.neck_channels, len(channels), "neck_channels"))
 
 
-def _head(model: ModelConfig, channels: Sequence[int]) -> Head:
-    if model.head == "matching":
-        return _matching_head(model)
+def _rpn_head(model: ModelConfig, channels: Sequence[int]) -> Head:
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
-    if model.head == "anchor_free":
-        _check_one_anchor(model)
-        return AnchorFreeHead(channels, hidden, model.template_cells)
     return MultiRPN(channels, hidden, anchor_count(model.anchors))
 
 
-def _matching_head(model: ModelConfig) -> MatchingHead:
-    return MatchingHead(_check_one_anchor(model) / model.anchors.stride)
+def _anchor_free_head(model: ModelConfig, channels: Sequence[int]) -> Head:
+    _one_square_anchor(model)
+    hidden = _per_level(model.head_channels, len(channels), "head_channels")
+    return AnchorFreeHead(channels, hidden, model.template_cells)
 
 
-def _check_one_anchor(model: ModelConfig) -> float:
-    """The side in crop pixels of the one square anchor that a head without anchors stands on."""
+def _matching_head(model: ModelConfig, channels: Sequence[int]) -> Head:
+    return MatchingHead(_one_square_anchor(model) / model.anchors.stride)
+
+
+def _one_square_anchor(model: ModelConfig) -> float:
+    """The side in crop pixels of the one anchor that heads without anchors answer in terms of."""
     sides = anchor_sides(model.anchors)
     if len(sides) != 1 or sides[0][0] != sides[0][1]:
         raise ValueError(
             f"head {model.head!r} has one square anchor: give anchors.ratios [1], one scale"
         )
     return sides[0][0]
+
+
+HEADS: dict[str, Callable[[ModelConfig, Sequence[int]], Head]] = {
+    "rpn": _rpn_head,
+    "anchor_free": _anchor_free_head,
+    "matching": _matching_head,
+}
+"""Name of ``ModelConfig.head`` -> its builder, from the settings and the neck's channels."""
 
 
 def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:

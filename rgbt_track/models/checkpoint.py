@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from rgbt_track.config.parsing import from_mapping, to_mapping
-from rgbt_track.config.tracker import Config
+from rgbt_track.config.tracker import Config, ModelConfig
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.state_dict import (
     adopt_pysot_state,
@@ -53,6 +53,25 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     write_state(path, state, {"config": json.dumps(to_mapping(config))})
+
+
+def check_weights_config(path: str | Path, model: ModelConfig) -> None:
+    """``ValueError`` where a weights file says that its network was trained with other settings.
+
+    Compared are those that change no shape, so that the weights would fit and mean nothing. A file
+    without a configuration passes.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors" or "config" not in read_metadata(path):
+        return
+    trained = read_weights_config(path).model
+    for key in ("pixels", "anchors", "fuse_at"):
+        before, now = getattr(trained, key), getattr(model, key)
+        if before != now:
+            raise ValueError(
+                f"{path}: trained with model.{key} {before}, not {now}: take the settings that the "
+                "weights were trained with"
+            )
 
 
 def read_weights_config(path: str | Path) -> Config:

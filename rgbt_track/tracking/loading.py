@@ -11,7 +11,7 @@ from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.parsing import read_yaml
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import load_weights
+from rgbt_track.models.checkpoint import check_weights_config, load_weights
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 from rgbt_track.resources import WEIGHTS
@@ -39,20 +39,21 @@ def load_tracker(
 
     Warns ``UntrainedWarning`` when there are no weights for a network that needs them.
     """
-    place = check_device(device)
+    torch_device = check_device(device)
     config = read_config(name)
     network = build_network(config.model, seed=0)
     file = Path(weights) if weights is not None else own_weights(config, name)
     if file is not None:
+        check_weights_config(file, config.model)
         load_weights(network, file)
-    elif config.model.head != "matching":
+    elif is_untrained(config, name):
         warnings.warn(
             f"{config.name} has no trained weights here: its boxes are meaningless until you "
             "train it or give weights=FILE",
             UntrainedWarning,
             stacklevel=2,
         )
-    return Tracker(prepare_for_inference(network), config, place)
+    return Tracker(prepare_for_inference(network), config, torch_device)
 
 
 def read_config(name: str | Path) -> Config:
@@ -71,24 +72,35 @@ def own_weights(config: Config, name: str | Path) -> Path | None:
     if config.weights is None:
         shipped = WEIGHTS / f"{config.name}.safetensors"
         return shipped if shipped.is_file() else None
-    for place in (find_experiment(name, "tracking").parent, WEIGHTS):
-        if (place / config.weights).is_file():
-            return place / config.weights
+    for folder in (find_experiment(name, "tracking").parent, WEIGHTS):
+        if (folder / config.weights).is_file():
+            return folder / config.weights
     raise FileNotFoundError(f"{name}: no such weights file: {config.weights}")
+
+
+def is_untrained(config: Config, name: str | Path, weights: str | Path | None = None) -> bool:
+    """Whether a tracker would have a learned network with random weights: its boxes mean nothing.
+
+    Args:
+        config: what ``read_config(name)`` gives.
+        name: the tracker's name or YAML file.
+        weights: the file given for it, if any.
+    """
+    return config.model.is_learned and weights is None and own_weights(config, name) is None
 
 
 def check_device(device: str | torch.device) -> torch.device:
     """A usable ``torch`` device; ``ValueError`` names what this computer has."""
     try:
-        chosen = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError:
         raise ValueError(f"unknown device {str(device)!r}; valid: cpu, cuda, cuda:0, mps") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    if torch_device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {str(device)!r} was asked for, but torch sees no GPU; use cpu")
     try:
-        torch.zeros(1, device=chosen).cpu()
+        torch.zeros(1, device=torch_device).cpu()
     except (RuntimeError, AssertionError):  # what a backend says that torch was built without
         raise ValueError(
             f"device {str(device)!r} does not work on this computer; use cpu"
         ) from None
-    return chosen
+    return torch_device

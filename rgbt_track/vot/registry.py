@@ -37,23 +37,21 @@ def tracker_section(
     A network without weights is called untrained in the label that reports show. Raises what
     ``load_tracker`` raises for an unknown name, and ``FileNotFoundError`` for missing weights.
     """
-    from rgbt_track.tracking.loading import own_weights, read_config
+    from rgbt_track.tracking.loading import is_untrained, read_config
 
     config = read_config(tracker)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
-    learned = config.model.head != "matching"
-    untrained = learned and weights is None and own_weights(config, tracker) is None
     is_file = Path(tracker).suffix in (".yaml", ".yml")
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)
     section = {
-        "label": f"{name} (untrained)" if untrained else name,
+        "label": f"{name} (untrained)" if is_untrained(config, tracker, weights) else name,
         "protocol": "traxpython",
         "command": "rgbt_track.vot.process",
         "timeout": "120",
         "env_RGBT_TRACKER": _escape(Path(tracker).resolve() if is_file else tracker),
     }
-    if not learned:  # so little work a frame that a second thread only costs
+    if not config.model.is_learned:  # so little work a frame that a second thread only costs
         section["env_OMP_NUM_THREADS"] = "1"
     if weights is not None:
         section["env_RGBT_WEIGHTS"] = _escape(Path(weights).resolve())
