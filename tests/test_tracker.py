@@ -444,7 +444,7 @@ def test_the_way_back_is_by_the_square_that_was_really_cut(radius: float) -> Non
 
 @pytest.mark.parametrize("sizes", [{"search_size": 256}, {"template_size": 120}])
 def test_crops_off_the_grid_are_refused(sizes: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="leaves the features off centre"):
+    with pytest.raises(ValueError, match="leaves the features off center"):
         disc_tracker(**sizes)
 
 
