@@ -14,7 +14,9 @@ from rgbt_track.models.heads.matching import MatchingHead
 from rgbt_track.tracking.tracker import Tracker
 
 
-def slow_correlation(template: Tensor, search: Tensor, share: float, flattest: float) -> Tensor:
+def slow_correlation(
+    template: Tensor, search: Tensor, share: float, least_variance: float
+) -> Tensor:
     """The docstring's formula, position by position: (C, h, h) and (C, H, H) -> (S, S)."""
     side = template.shape[-1]
     window = torch.zeros(side, side)
@@ -34,7 +36,7 @@ def slow_correlation(template: Tensor, search: Tensor, share: float, flattest: f
     for row in range(size):
         for column in range(size):
             s = centred(search[:, row : row + side, column : column + side])
-            var_s = torch.maximum((s * s * window).sum(), flattest * var_t)
+            var_s = torch.maximum((s * s * window).sum(), least_variance * var_t)
             out[row, column] = (t * s * window).sum() / (var_t * var_s).sqrt()
     return out
 
@@ -50,8 +52,8 @@ def test_head_is_normalised_cross_correlation() -> None:
     assert not cls[:, 0].any()
     assert not loc[:, 2:].any()
     for item in range(2):
-        ncc = slow_correlation(template[item], search[item], head.window, head.flattest)
-        expected = head.gain * (ncc - head.even)
+        ncc = slow_correlation(template[item], search[item], head.window, head.least_variance)
+        expected = head.gain * (ncc - head.threshold)
         torch.testing.assert_close(cls[item, 1], expected, atol=1e-4, rtol=1e-4)
 
 
@@ -63,7 +65,7 @@ def test_correlation_does_not_see_brightness_and_contrast() -> None:
     plain, other = head(kernels, [search]).cls, head(kernels, [search * 2 + 5]).cls
     torch.testing.assert_close(plain, other, atol=1e-3, rtol=1e-3)
     assert plain[0, 1].argmax() == 3 * 7 + 3
-    assert plain[0, 1].max() == pytest.approx(head.gain * (1 - head.even), abs=1e-3)
+    assert plain[0, 1].max() == pytest.approx(head.gain * (1 - head.threshold), abs=1e-3)
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.3, -0.2), (-0.45, 0.45)])

@@ -59,20 +59,20 @@ class TrackingConfig:
     Args:
         template_size, search_size: sides of the two crops in pixels.
         wide_search_size: side of a second, wider search crop on the same scale, for frames whose
-            score in the first is below ``wide_search_below``; what it finds is believed from the
-            score ``wide_search_score`` on. Finds targets that jump. 0: no second search.
+            score in the first is below ``wide_search_below``; its box is accepted from the score
+            ``wide_search_score`` on. Finds targets that jump. 0: no second search.
         context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
         decision: how the branches are joined, see ``tracking/decision.py``.
         calibrate_branches: on the first frame, and when a modality comes late, every branch has to
             find the target in displaced crops, and ``adaptive`` weighs it by how well it did. Costs
-            the time of five frames; ``fixed`` has no use for it.
+            the time of five frames; the other decisions have no use for it.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].
         template_update_score: no update below this score, in [0, 1].
-        threads: processor threads for the network; 0: as many as torch is set to. A small network
+        threads: CPU threads for the network; 0: as many as torch is set to. A small network
             needs 1: more make it little faster alone and many times slower beside other programs.
         smallest_side: least width and height of a box in image pixels.
         pysot_exact: pysot's rounding of crop and box, half-pixel drift included, for comparisons.

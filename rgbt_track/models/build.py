@@ -115,7 +115,7 @@ def _matching_head(model: ModelConfig, channels: Sequence[int]) -> Head:
 
 
 def _one_square_anchor(model: ModelConfig) -> float:
-    """The side in crop pixels of the one anchor that heads without anchors answer in terms of."""
+    """The side in crop pixels of the one anchor that heads without anchors respond in terms of."""
     sides = anchor_sides(model.anchors)
     if len(sides) != 1 or sides[0][0] != sides[0][1]:
         raise ValueError(
@@ -147,13 +147,13 @@ def _checked_branches(branches: Sequence[str]) -> list[str]:
 
 
 def _construct(
-    kind: str, name: str, known: Mapping[str, Callable[..., Any]], arguments: dict[str, Any]
+    kind: str, name: str, registry: Mapping[str, Callable[..., Any]], arguments: dict[str, Any]
 ) -> Any:
-    if name not in known:
-        hint = nearest(name, known)
-        raise ValueError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(known)}")
+    if name not in registry:
+        hint = nearest(name, registry)
+        raise ValueError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(registry)}")
     try:
-        return known[name](**arguments)
+        return registry[name](**arguments)
     except TypeError as error:
         raise ValueError(f"{kind}_args of {name!r}: {error}") from None
 

@@ -15,7 +15,7 @@ from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, ModelConfig
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.state_dict import (
-    adopt_pysot_state,
+    complete_pysot_state,
     fit_state,
     is_pysot_state,
     read_metadata,
@@ -35,7 +35,7 @@ def load_weights(network: RGBTNetwork, path: str | Path) -> None:
     """
     state = read_state(path)
     if is_pysot_state(state):
-        state = adopt_pysot_state(network, state, path)
+        state = complete_pysot_state(network, state, path)
     parts = ("rpn_head", "fusion", "fused_rpn_head")
     off = [part for part in parts if getattr(network, part) is None]
     fit_state(network, without_parts(state, off), path)
@@ -46,7 +46,11 @@ def save_weights(
 ) -> None:
     """Write the weights with their configuration as one safetensors file, whole or not at all.
 
-    ``dtype`` (``torch.float16``, say) is what floating tensors are stored as; loading casts back.
+    Args:
+        path: the file, in a folder that exists.
+        network: whose weights they are.
+        config: its configuration.
+        dtype: what floating tensors are stored as, ``torch.float16``, say; loading casts back.
     """
     state = {
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
@@ -66,11 +70,11 @@ def check_weights_config(path: str | Path, model: ModelConfig) -> None:
         return
     trained = read_weights_config(path).model
     for key in ("pixels", "anchors", "fuse_at"):
-        before, now = getattr(trained, key), getattr(model, key)
-        if before != now:
+        trained_value, value = getattr(trained, key), getattr(model, key)
+        if trained_value != value:
             raise ValueError(
-                f"{path}: trained with model.{key} {before}, not {now}: take the settings that the "
-                "weights were trained with"
+                f"{path}: trained with model.{key} {trained_value}, not {value}: take the settings "
+                "that the weights were trained with"
             )
 
 

@@ -18,7 +18,7 @@ Kernels: TypeAlias = dict[str, BranchKernels]
 
 
 class Response(NamedTuple):
-    """What one branch answers for a search crop.
+    """Response of one branch to a search crop.
 
     ``cls`` (B, 2 k, S, S) holds logits in pysot's order (2, k): first k channels background, last
     k target. ``loc`` (B, 4 k, S, S) in order (4, k) holds dx, dy in units of the anchor's width

@@ -22,8 +22,14 @@ from rgbt_track.models.interface import Response
 
 @dataclass(frozen=True)
 class LossSums:
-    """Scalars of one branch on this rank; ``counts`` (3,) are target and background anchors, and
-    items with a target."""
+    """Sums of one branch on this rank.
+
+    Args:
+        positive, negative: classification losses of the target and of the background anchors.
+        loc: distances of the offsets, each item's divided by its number of target anchors.
+        iou: 1 - IoU of the decoded boxes, divided likewise.
+        counts: (3,), numbers of target and of background anchors and of items with a target.
+    """
 
     positive: Tensor
     negative: Tensor
@@ -118,5 +124,5 @@ def best_boxes(response: Response, anchors: Tensor) -> Tensor:
     logits = response.cls.float().reshape(batch, 2, channels // 2, *response.cls.shape[2:])
     best = (logits[:, 1] - logits[:, 0]).flatten(1).argmax(1)
     offsets = response.loc.float().reshape(batch, 4, -1)
-    chosen = offsets[torch.arange(batch, device=best.device), :, best]
-    return decode_offsets(chosen, anchors[best])
+    best_offsets = offsets[torch.arange(batch, device=best.device), :, best]
+    return decode_offsets(best_offsets, anchors[best])

@@ -1,7 +1,7 @@
 """The neck of SiamRPN++: every level to one number of channels, and the template's center crop.
 
 pysot crops inside its neck whenever a map is narrow; here the crop is a function of its own, so
-that the neck does not have to guess which side it is looking at.
+that the neck does not have to guess which side its input is of.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Neck(nn.Module):
         super().__init__()
         self.names = [f"downsample{index + 2}" for index in range(len(channels))]
         self.channels = tuple(out_channels)
-        for name, before, after in zip(self.names, channels, out_channels, strict=True):
-            self.add_module(name, AdjustLevel(before, after))
+        for name, *sizes in zip(self.names, channels, out_channels, strict=True):
+            self.add_module(name, AdjustLevel(*sizes))
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         return [

@@ -1,12 +1,12 @@
 """The RGB-T Siamese network: one backbone and neck for both modalities, three branches.
 
 SiamRPN++ on each modality (the two share one RPN, as in DFAT) and LRRNet's fusion branch (TPAMI
-2023, figure 14): the levels of both are fused one by one and answered by an RPN of their own.
+2023, figure 14): the levels of both are fused one by one, and an RPN of its own responds to them.
 
     crops -> backbone -> neck -> [center crop] -> fusion -> heads      fuse_at = "neck" (DFAT)
     crops -> backbone -> fusion -> neck -> [center crop] -> heads      fuse_at = "backbone"
 
-The template is cropped to its center after the neck, as in pysot; so at the neck the fusion sees
+The template is cropped to its center after the neck, as in pysot; so at the neck the fusion takes
 the cropped template, as DFAT's does, and at the backbone the whole one. Components arrive built
 (``rgbt_track.models.build``); nothing here holds state.
 
@@ -193,9 +193,9 @@ def grid_cells(size: int, stride: int = 8) -> int:
 
 
 def _check(crops: Crops) -> None:
-    unknown = [name for name in crops if name not in MODALITIES]
-    if unknown or not crops:
-        raise ValueError(f"crops of {unknown or 'no modality'}; valid: {', '.join(MODALITIES)}")
+    invalid = [name for name in crops if name not in MODALITIES]
+    if invalid or not crops:
+        raise ValueError(f"crops of {invalid or 'no modality'}; valid: {', '.join(MODALITIES)}")
 
 
 def _join(levels: Mapping[str, Levels]) -> Levels:

@@ -74,18 +74,18 @@ def load_pysot_checkpoint(
     if not Path(path).is_file():
         raise FileNotFoundError(f"no such weights file: {path}")
     if config is None:
-        config = Config(name="siamrpn_r50_l234_dwxcorr", model=_started(ModelConfig()))
+        config = Config(name="siamrpn_r50_l234_dwxcorr", model=_with_mean_start(ModelConfig()))
     elif not isinstance(config, Config):
         config = load_pysot_config(config)
     model = config.model
     if fusion is not None:
-        model = _started(replace(model, fusion=fusion))
+        model = _with_mean_start(replace(model, fusion=fusion))
     network = build_network(model, seed=0)
     load_weights(network, path)
     return network.eval()
 
 
-def _started(model: ModelConfig) -> ModelConfig:
+def _with_mean_start(model: ModelConfig) -> ModelConfig:
     return replace(model, fusion_args={**model.fusion_args, "start": "mean"})
 
 
@@ -102,21 +102,21 @@ def _check_architecture(values: dict[str, Any], path: Path) -> None:
         ("MASK.MASK", _section(values, "MASK", path).get("MASK", False), (False,)),
         ("TRACK.TYPE", _type(_section(values, "TRACK", path), _TRACKERS[0]), _TRACKERS),
     ]
-    for key, given, valid in expected:
-        if given not in valid:
+    for key, value, valid in expected:
+        if value not in valid:
             names = " or ".join(map(str, valid))
-            raise ValueError(f"{path}: {key} is {given}; only {names} can be read")
+            raise ValueError(f"{path}: {key} is {value}; only {names} can be read")
 
 
 def _model(values: dict[str, Any], path: Path, fusion: str) -> ModelConfig:
     adjust = _section(values, "ADJUST", path)
-    given = adjust.get("ADJUST_CHANNEL", _kwargs(adjust).get("out_channels", [256, 256, 256]))
+    channels = adjust.get("ADJUST_CHANNEL", _kwargs(adjust).get("out_channels", [256, 256, 256]))
     anchors = _anchors(_section(values, "ANCHOR", path), path)
     settings = {
         "fusion": fusion,
         "fusion_args": {"start": "mean"},
-        "neck_channels": given,
-        "head_channels": given,
+        "neck_channels": channels,
+        "head_channels": channels,
     }
     return replace(from_mapping(ModelConfig, settings, f"{path}: ADJUST"), anchors=anchors)
 
@@ -136,7 +136,7 @@ def _anchors(section: dict[str, Any], path: Path) -> AnchorConfig:
 
 
 def _tracking(section: dict[str, Any], path: Path) -> TrackingConfig:
-    settings = {ours: section.get(key, default) for key, (ours, default) in _TRACK.items()}
+    settings = {field: section.get(key, default) for key, (field, default) in _TRACK.items()}
     if section.get("BASE_SIZE", 8) != 8:
         raise ValueError(
             f"{path}: TRACK.BASE_SIZE is {section['BASE_SIZE']}; "

@@ -1,6 +1,6 @@
 """State dicts from files and into networks: every way in which a weights file can be wrong.
 
-A stranger's file is never unpickled: ``.safetensors`` holds no code, anything else is read with
+Untrusted files are never unpickled: ``.safetensors`` holds no code, anything else is read with
 ``weights_only=True``.
 """
 
@@ -65,28 +65,22 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path
     Batch norm's step counters may be missing: they only matter to training with a cumulative
     average. ``ValueError`` names the first keys that do not fit, or hold NaN or infinity.
     """
-    own = network.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith(_COUNTERS)]
-    unexpected = [key for key in state if key not in own]
-    misshapen = [
-        f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    faults = [
-        f"{name} {_listed(keys)}"
-        for name, keys in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("wrong shape", misshapen),
-        )
-        if keys
-    ]
-    if faults:
-        raise ValueError(f"{where}: these weights are of another network: {'; '.join(faults)}")
-    broken = [key for key, value in state.items() if not value.isfinite().all()]
-    if broken:
-        raise ValueError(f"{where}: NaN or infinite weights in {_listed(broken)}")
+    expected = network.state_dict()
+    misfits = {
+        "missing": [k for k in expected if k not in state and not k.endswith(_COUNTERS)],
+        "unexpected": [key for key in state if key not in expected],
+        "wrong shape": [
+            f"{key} {tuple(state[key].shape)} for {tuple(tensor.shape)}"
+            for key, tensor in expected.items()
+            if key in state and state[key].shape != tensor.shape
+        ],
+    }
+    issues = [f"{name} {_join_keys(keys)}" for name, keys in misfits.items() if keys]
+    if issues:
+        raise ValueError(f"{where}: these weights are of another network: {'; '.join(issues)}")
+    non_finite = [key for key, value in state.items() if not value.isfinite().all()]
+    if non_finite:
+        raise ValueError(f"{where}: NaN or infinite weights in {_join_keys(non_finite)}")
     network.load_state_dict(dict(state), strict=False)
 
 
@@ -96,43 +90,45 @@ def is_pysot_state(keys: Iterable[str]) -> bool:
     They have pysot's names and no fused branch.
     """
     keys = list(keys)
-    own = any(key.startswith(("fusion.", "fused_rpn_head.")) for key in keys)
-    return not own and any(key.startswith("rpn_head.rpn") for key in keys)
+    has_fused_branch = any(key.startswith(("fusion.", "fused_rpn_head.")) for key in keys)
+    return not has_fused_branch and any(key.startswith("rpn_head.rpn") for key in keys)
 
 
-def adopt_pysot_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> State:
+def complete_pysot_state(
+    network: nn.Module, state: Mapping[str, Tensor], where: str | Path
+) -> State:
     """A pysot state dict completed for an RGB-T network.
 
     The fused branch's head becomes a copy of the shared head, and the fusion keeps what the
-    network has: built with ``start: mean``, the fused branch then answers for the mean of both
+    network has: built with ``start: mean``, the fused branch then responds to the mean of both
     modalities. Averages without learned weights (pysot's ``weighted: false``) become equal
     weights. Raises ``ValueError`` for SiamMask's weights, whose head this network does not have.
     """
     masks = [key for key in state if key.startswith(("mask_head.", "refine_head."))]
     if masks:
         raise ValueError(
-            f"{where}: SiamMask's weights ({_listed(masks)}) cannot be used; "
+            f"{where}: SiamMask's weights ({_join_keys(masks)}) cannot be used; "
             "give a checkpoint of siamrpn_r50_l234_dwxcorr"
         )
-    adopted = dict(state)
-    own = network.state_dict()
-    for name in ("rpn_head.cls_weight", "rpn_head.loc_weight"):
-        if name in own:
-            adopted.setdefault(name, torch.ones_like(own[name]))
-    for key in own:
+    expected = network.state_dict()
+    completed = dict(state)
+    for key in ("rpn_head.cls_weight", "rpn_head.loc_weight"):
+        if key in expected:
+            completed.setdefault(key, torch.ones_like(expected[key]))
+    for key in expected:
         if key.startswith("fused_rpn_head."):
             source = key.removeprefix("fused_")
-            if source in adopted:
-                adopted[key] = adopted[source]
+            if source in completed:
+                completed[key] = completed[source]
         elif key.startswith("fusion."):
-            adopted[key] = own[key]
-    return adopted
+            completed[key] = expected[key]
+    return completed
 
 
 def without_parts(state: Mapping[str, Tensor], off: Iterable[str]) -> State:
     """The state dict less the keys of whole parts, such as the head of a branch that is off."""
-    beginnings = tuple(f"{part}." for part in off)
-    return {key: value for key, value in state.items() if not key.startswith(beginnings)}
+    prefixes = tuple(f"{part}." for part in off)
+    return {key: value for key, value in state.items() if not key.startswith(prefixes)}
 
 
 def _read_safetensors(path: Path, tensors: bool = True) -> tuple[State, dict[str, str]]:
@@ -163,11 +159,11 @@ def _unwrap(content: object, path: Path) -> State:
         raise ValueError(f"{path}: holds more than tensors; expected a state dict")
     state = {str(key): value for key, value in content.items()}
     for prefix in _PREFIXES:
-        inner = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        state = inner or state
+        unwrapped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        state = unwrapped or state
     return state
 
 
-def _listed(keys: list[str]) -> str:
+def _join_keys(keys: list[str]) -> str:
     rest = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     return ", ".join(keys[:_SHOWN]) + rest

@@ -26,7 +26,7 @@ _MEMORY = 0.7  # share of the past in a branch's confidence
 _AGREEMENT_MEMORY = 0.9
 _AGREEMENT = 0.5  # overlap of two branches' boxes from which on they agree
 _LOWEST_RELIABILITY = 0.05  # a branch that failed its calibration still counts where it is alone
-_LOWEST_PROBABILITY = 1e-6  # keeps the mean of the offsets defined where every branch says no
+_LOWEST_PROBABILITY = 1e-6  # keeps the mean of the offsets defined where all are background
 
 Select = Callable[[Array, Array], Selection]
 """Probabilities (k, S, S) and offsets (4, k, S, S) -> the best anchor after penalty and window."""
@@ -89,8 +89,9 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     and where it has two. Its reliability is the overlap that it reached in the calibration, which
     shows a branch with a clear peak in the wrong place, as RGB has in smoke; 1 without one. Weights
     are confidence squared times reliability to the fourth, normalized. Logits are averaged with
-    them, so that a branch's strong no counts as much as its yes; offsets are averaged with weight
-    times probability, so that an anchor's box comes from the branches that say yes to it.
+    them, so that evidence against the target counts as much as evidence for it; offsets are
+    averaged with weight times probability, so that an anchor's box comes from the branches that
+    rate it as the target.
     """
     confidence = _running_confidence(responses, context, _MEMORY)
     reliability = {
@@ -142,12 +143,12 @@ def _running_confidence(
 def _join(
     responses: Mapping[str, BranchResponse], weights: list[float], confidence: dict[str, float]
 ) -> Decision:
-    """Weighted mean of the logits, and of the offsets where a branch says yes."""
+    """Weighted mean of the logits, and of the offsets with weight times probability."""
     weight = np.array(weights)[:, None, None, None]
     weight /= weight.sum()
     logit = (weight * np.stack([response.logit for response in responses.values()])).sum(0)
     probability = np.stack([response.probability for response in responses.values()])
-    # Where no branch of any weight says yes, every one of them counts by its weight.
+    # Where every branch rates an anchor as background, each counts by its weight.
     share = weight * np.maximum(probability, _LOWEST_PROBABILITY)
     loc = np.stack([response.loc for response in responses.values()])
     loc = (share[:, None] * loc).sum(0) / share.sum(0)

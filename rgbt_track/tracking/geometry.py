@@ -77,18 +77,22 @@ class PysotGeometry(CropGeometry):
         self.smallest_side = 10.0
 
     def scale(self, state: TrackState, region: CropRegion) -> float:
+        """Crop pixels per image pixel, had the region not been rounded."""
         return self.template_size / self._context_side(state)
 
     def to_image(self, box_cxcywh: ArrayLike, state: TrackState, region: CropRegion) -> Boxes:
+        """A box in the crop -> image pixels, from the last center and by the unrounded scale."""
         return np.asarray(box_cxcywh, float) / self.scale(state, region) + [*state.center, 0, 0]
 
     def clip(
         self, center: ArrayLike, size: ArrayLike, frame_size: tuple[int, int]
     ) -> tuple[Point, Point]:
+        """As pysot clips its index of the center, half a pixel lower."""
         (x, y), size_inside = super().clip(np.asarray(center) - 0.5, size, frame_size)
         return (x + 0.5, y + 0.5), size_inside
 
     def box(self, center: Point, size: Point, frame_size: tuple[int, int]) -> NDArray[np.floating]:
+        """The box to report, x, y, w, h, around the index of the center; it may reach outside."""
         return cxcywh_to_xywh([center[0] - 0.5, center[1] - 0.5, *size])
 
     def _region(self, center: Point, side: float, size: int) -> CropRegion:

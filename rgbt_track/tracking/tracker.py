@@ -159,8 +159,8 @@ class Tracker:
         """A second search in a wider crop where the score is low: finds targets that jump."""
         settings = self.settings
         region = self.geometry.search_region(state, settings.search_size)
-        is_sure = result.score >= settings.wide_search_below
-        if not settings.wide_search_size or is_sure or region.covers(*state.frame_size):
+        is_confident = result.score >= settings.wide_search_below
+        if not settings.wide_search_size or is_confident or region.covers(*state.frame_size):
             return result
         wide = self._search(state, frames, settings.wide_search_size)
         if wide.score < max(settings.wide_search_score, result.score):
@@ -196,10 +196,10 @@ class Tracker:
     def _calibrate_branches(self, state: TrackState, frames: Frames) -> dict[str, float]:
         """Reliability: mean overlap of each branch's best box with the target in displaced crops.
 
-        Empty without ``calibrate_branches``, and where the decision has no use for it.
+        Empty without ``calibrate_branches``, and for decisions that have no use for it.
         """
         settings = self.settings
-        if not settings.calibrate_branches or settings.decision == "fixed":
+        if not settings.calibrate_branches or settings.decision != "adaptive":
             return {}
         (x, y), (w, h) = state.center, state.size
         target = cxcywh_to_xywh([x, y, w, h])

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from rgbt_track.models.interface import Backbone
 
-_FAINT = 0.02  # gradients below this, in units of white, are noise
+_NOISE_GRADIENT = 0.02  # gradients below this, in units of white, are noise
 
 
 class FilterBank(Backbone):
@@ -33,7 +33,7 @@ class FilterBank(Backbone):
 
     directions: Tensor
     triangle: Tensor
-    tints: Tensor
+    color_filters: Tensor
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class FilterBank(Backbone):
         self.stride = stride
         self.channels = (directions + 3,)
         angles = torch.arange(directions) * (2 * math.pi / directions)
-        rise = 1 - (torch.arange(1, 2 * stride) - stride).abs() / stride
-        tints = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
+        ramp = 1 - (torch.arange(1, 2 * stride) - stride).abs() / stride
+        color_filters = torch.tensor([[1 / 3, 1 / 3, 1 / 3], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
         scale = torch.tensor([brightness, color, color])
         self._constant("directions", torch.stack([angles.cos(), angles.sin()], 1)[..., None, None])
-        self._constant("triangle", torch.outer(rise, rise)[None, None] / stride**2)
-        self._constant("tints", (tints * scale[:, None])[..., None, None])
+        self._constant("triangle", torch.outer(ramp, ramp)[None, None] / stride**2)
+        self._constant("color_filters", (color_filters * scale[:, None])[..., None, None])
 
     def _constant(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
@@ -61,8 +61,8 @@ class FilterBank(Backbone):
         strength = F.avg_pool2d(
             edges.square().sum(1, keepdim=True), 3, 1, padding=1, count_include_pad=False
         )
-        edges = edges / (strength + _FAINT**2).sqrt()
-        return [torch.cat([edges, self._pool(F.conv2d(x, self.tints))], 1)]
+        edges = edges / (strength + _NOISE_GRADIENT**2).sqrt()
+        return [torch.cat([edges, self._pool(F.conv2d(x, self.color_filters))], 1)]
 
     def _edges(self, gray: Tensor) -> Tensor:
         """(B, 1, X, X) -> (B, directions, X, X): gradient length, shared among near directions."""

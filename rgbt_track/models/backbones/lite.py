@@ -43,7 +43,7 @@ class LiteBackbone(Backbone):
     Args:
         widths: channels after each of the three strides.
         blocks: residual blocks of each level. A level is the concatenation of its blocks' outputs,
-            so that one level holds what several depths know at the cost of one head.
+            so that one level holds several depths at the cost of one head.
 
     Raises ``ValueError`` for anything but three widths, or a level without blocks.
     """
@@ -78,9 +78,9 @@ class LiteBackbone(Backbone):
         return self.stem.get_submodule("0")  # type: ignore[return-value]
 
 
-def _downsample(before: int, after: int) -> list[nn.Module]:
+def _downsample(channels: int, out_channels: int) -> list[nn.Module]:
     return [
-        nn.Conv2d(before, after, 3, stride=2, bias=False),
-        nn.BatchNorm2d(after),
+        nn.Conv2d(channels, out_channels, 3, stride=2, bias=False),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     ]

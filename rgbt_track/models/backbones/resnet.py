@@ -113,15 +113,16 @@ class ResNet50(Backbone, Foldable):
         Where the shortcut here is 3x3 and torchvision's 1x1, the latter becomes the center of an
         otherwise zero kernel: the same shortcut, read at the center of the 3x3 window.
         """
-        own = self.state_dict()
-        fitted = {}
+        expected = self.state_dict()
+        fitting = {}
         for key, value in state.items():
             if key.startswith("fc."):
                 continue
-            if key in own and value.shape[2:] == (1, 1) and own[key].shape[2:] == (3, 3):
+            shape = expected[key].shape if key in expected else value.shape
+            if value.shape[2:] == (1, 1) and shape[2:] == (3, 3):
                 value = F.pad(value, (1, 1, 1, 1))
-            fitted[key] = value
-        self.load_state_dict(fitted)
+            fitting[key] = value
+        self.load_state_dict(fitting)
 
 
 def _layer(

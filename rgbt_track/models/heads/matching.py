@@ -1,7 +1,7 @@
 """A head without weights: normalized cross-correlation of template and search features.
 
 For deterministic demonstrations and as the baseline that every trained tracker should beat. It
-answers in the RPN's terms with one anchor: the logit rises with the correlation, and the offset is
+responds in the RPN's terms with one anchor: the logit rises with the correlation, and the offset is
 the top of the parabola through the neighboring correlations. It measures no change of size.
 
 With a window w over the template (sum 1) and E the mean under it, all channels c together::
@@ -26,9 +26,9 @@ class MatchingHead(Head):
     Args:
         anchor_cells: side of the anchor in cells, the unit of the offsets.
         window: standard deviation of the template's Gaussian window, as a share of its side.
-        gain, even: the logit is ``gain * (ncc - even)``, so ``even`` is where the odds are even.
-        flattest: search windows of less than this share of the template's variance count as if
-            they had it: a featureless place matches nothing.
+        gain, threshold: the logit is ``gain * (ncc - threshold)``.
+        least_variance: search windows of less than this share of the template's variance count as
+            if they had it: a featureless place matches nothing.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class MatchingHead(Head):
         anchor_cells: float,
         window: float = 0.3,
         gain: float = 8.0,
-        even: float = 0.5,
-        flattest: float = 0.2,
+        threshold: float = 0.5,
+        least_variance: float = 0.2,
     ) -> None:
         super().__init__()
         self.anchor_cells = anchor_cells
         self.window = window
         self.gain = gain
-        self.even = even
-        self.flattest = flattest
+        self.threshold = threshold
+        self.least_variance = least_variance
 
     def kernels(self, template: Sequence[Tensor]) -> BranchKernels:
         """Per level the windowed, zero-mean template of unit variance, and its variance."""
@@ -60,11 +60,11 @@ class MatchingHead(Head):
         levels = zip(kernels, search, strict=True)
         maps = [self._correlate(*kernel, level) for kernel, level in levels]
         ncc = torch.stack(maps).mean(0)
-        logit = self.gain * (ncc - self.even)
+        logit = self.gain * (ncc - self.threshold)
         across, down = _peak_offset(logit), _peak_offset(logit.transpose(2, 3)).transpose(2, 3)
-        still = torch.zeros_like(logit)
-        loc = torch.cat([across / self.anchor_cells, down / self.anchor_cells, still, still], 1)
-        return Response(torch.cat([still, logit], 1), loc)
+        zeros = torch.zeros_like(logit)
+        loc = torch.cat([across / self.anchor_cells, down / self.anchor_cells, zeros, zeros], 1)
+        return Response(torch.cat([zeros, logit], 1), loc)
 
     def _correlate(self, kernel: Tensor, variance: Tensor, search: Tensor) -> Tensor:
         """(B, C, h, w) against (B, C, H, W) -> correlations (B, 1, S, S) in [-1, 1]."""
@@ -75,13 +75,13 @@ class MatchingHead(Head):
         mean = F.conv2d(search, window, groups=channels)
         square = F.conv2d(search.square(), window, groups=channels)
         spread = (square - mean.square()).sum(1, keepdim=True)
-        return product / torch.maximum(spread, self.flattest * variance).sqrt()
+        return product / torch.maximum(spread, self.least_variance * variance).sqrt()
 
     def _window(self, like: Tensor) -> Tensor:
         side = like.shape[-1]
-        place = torch.arange(side, device=like.device, dtype=like.dtype) - (side - 1) / 2
-        bell = torch.exp(-0.5 * (place / (self.window * side)).square())
-        window = torch.outer(bell, bell)
+        positions = torch.arange(side, device=like.device, dtype=like.dtype) - (side - 1) / 2
+        gaussian = torch.exp(-0.5 * (positions / (self.window * side)).square())
+        window = torch.outer(gaussian, gaussian)
         return (window / window.sum())[None, None]
 
 
@@ -90,8 +90,8 @@ def _peak_offset(logit: Tensor) -> Tensor:
 
     (B, 1, S, S), within 0.5; zero where a cell is no peak of its row, and at the row's ends.
     """
-    left, here, right = logit[..., :-2], logit[..., 1:-1], logit[..., 2:]
-    curvature = left + right - 2 * here
-    is_peak = (here >= left) & (here >= right) & (curvature < -1e-9)
+    left, center, right = logit[..., :-2], logit[..., 1:-1], logit[..., 2:]
+    curvature = left + right - 2 * center
+    is_peak = (center >= left) & (center >= right) & (curvature < -1e-9)
     offset = 0.5 * (left - right) / curvature.clamp_max(-1e-9)
     return F.pad(torch.where(is_peak, offset, 0.0), (1, 1, 0, 0))
