@@ -13,6 +13,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 WEIGHTS = _PACKAGE / "weights"
+_SHOWN_CHOICES = 40
 
 
 def folder(kind: str) -> Path:
@@ -49,6 +50,21 @@ def find_yaml(
             f"valid: {', '.join(valid)}, or the path of a .yaml file"
         )
     return shipped
+
+
+def check_choice(what: str, given: object, valid: Iterable[object]) -> None:
+    """``ValueError`` unless ``given`` is one of ``valid``: "``what`` 'given', did you mean ...".
+
+    ``what`` begins the line, for instance "unknown fusion"; of many valid ones the first are shown.
+    """
+    known = list(valid)
+    if given in known:
+        return
+    shown = [str(choice) for choice in known[:_SHOWN_CHOICES]] or ["none"]
+    if len(known) > _SHOWN_CHOICES:
+        shown.append(f"and {len(known) - _SHOWN_CHOICES} more")
+    hint = nearest(str(given), map(str, known))
+    raise ValueError(f"{what} {given!r}{hint}; valid: {', '.join(shown)}")
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

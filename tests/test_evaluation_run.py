@@ -109,10 +109,10 @@ def plain(tmp_path):
 
 def test_a_run_gives_one_box_and_one_time_per_frame():
     counted = []
-    boxes, seconds = run_sequence(BrightestTracker(), Clip(), counted.append)
+    boxes, seconds = run_sequence(BrightestTracker(), Clip(), lambda *step: counted.append(step))
     assert np.array_equal(boxes, Clip().boxes)
     assert seconds.shape == (12,)
-    assert sum(counted) == 12
+    assert counted == [(done, 12) for done in range(1, 13)]
 
 
 def test_a_first_frame_without_box_is_refused():
@@ -141,8 +141,8 @@ def test_only_what_is_missing_or_incomplete_is_run(tmp_path):
     (tmp_path / "c.txt").write_text("\n".join(whole.splitlines()[:5]))
     before = (tmp_path / "a.txt").stat().st_mtime_ns
     frames = []
-    run_jobs(SOURCE, jobs, advance=frames.append)
-    assert sum(frames) == 24
+    run_jobs(SOURCE, jobs, on_progress=lambda *step: frames.append(step))
+    assert frames == [(done, 24) for done in range(1, 25)]
     assert (tmp_path / "a.txt").stat().st_mtime_ns == before
     assert (tmp_path / "c.txt").read_text() == whole
 
@@ -162,8 +162,8 @@ def test_processes_give_the_same_files(tmp_path, plain):
     two = [Job(item, tmp_path / "2" / f"{item.name}.txt") for item in data.sequences.values()]
     frames = []
     run_jobs(SOURCE, one)
-    run_jobs(SOURCE, two, workers=2, advance=frames.append)
-    assert sum(frames) == 20
+    run_jobs(SOURCE, two, workers=2, on_progress=lambda *step: frames.append(step))
+    assert frames == sorted(frames) and frames[-1] == (20, 20)
     for a, b in zip(one, two, strict=True):
         assert a.path.read_text() == b.path.read_text()
     three = [Job(item, tmp_path / "3" / f"{item.name}.txt") for item in data.sequences.values()]
@@ -174,12 +174,12 @@ def test_processes_give_the_same_files(tmp_path, plain):
 def test_an_interruption_does_not_wait_for_whole_sequences(tmp_path):
     jobs = [Job(Clip(name, 150), tmp_path / f"{name}.txt") for name in "abcd"]
 
-    def interrupt(frames):
-        if frames:
+    def interrupt(done, total):
+        if done:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(TrackerSource(f"{__name__}:slow"), jobs, workers=2, advance=interrupt)
+        run_jobs(TrackerSource(f"{__name__}:slow"), jobs, workers=2, on_progress=interrupt)
     for process in multiprocessing.active_children():
         process.join()
     assert list(tmp_path.iterdir()) == []

@@ -90,7 +90,7 @@ def measures_twin(lengths, low, high):
 
 def test_evaluate_analyse_report(workspace):
     seen = []
-    toolkit.evaluate(workspace, "stand", progress=lambda done, total: seen.append((done, total)))
+    toolkit.evaluate(workspace, "stand", on_progress=lambda *step: seen.append(step))
     assert seen[-1] == (2 * 40 + 2 * 60, 200)
     (score,) = toolkit.analyse(workspace, ["stand"])
     assert (score.tracker, score.experiment) == ("stand", "everyframe")

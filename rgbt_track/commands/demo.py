@@ -59,7 +59,7 @@ def demo(
             open_dataset("plain", out / "data"),
             out / "workspace",
             trackers={name: section},
-            on_sequence=lambda name: progress.advance(task),
+            on_progress=lambda done, total: progress.update(task, completed=done),
         )
     typer.echo(f"synthetic: {built}")
     # Always anew: results of an earlier run may be those of another version of the tracker.

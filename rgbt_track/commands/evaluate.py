@@ -104,5 +104,5 @@ def run_with_progress(
             waiting,
             workers=max(workers, len(devices)),
             devices=devices,
-            advance=lambda frames: progress.update(task, advance=frames),
+            on_progress=lambda done, total: progress.update(task, completed=done),
         )

@@ -53,7 +53,10 @@ def score(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("scoring", total=len(folders))
         entries = compare_folders(
-            data, folders, partial=partial, finished=lambda: progress.update(task, advance=1)
+            data,
+            folders,
+            partial=partial,
+            on_progress=lambda done, total: progress.update(task, completed=done),
         )
     print_scores(data, entries, format)
     if out is not None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 T = TypeVar("T")
 
@@ -49,9 +49,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     values = _with_new_keys(values, RENAMED_KEYS.get(cls.__name__, {}), where)
     hints = typing.get_type_hints(cls)
     for key in values:
-        if key not in hints:
-            hint = nearest(str(key), hints)
-            raise ValueError(f"{where}: unknown key {key!r}{hint}; valid: {', '.join(hints)}")
+        check_choice(f"{where}: unknown key", key, hints)
     arguments = {
         key: _convert(hints[key], value, f"{where}: {key}") for key, value in values.items()
     }

@@ -6,7 +6,7 @@ is mended once. Faults that the release itself is known to have are notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from rgbt_track.data.image_check import ImageFacts, look_at_image, numbering_gap
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.open import open_items
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.progress import OnProgress, ignore_progress
 
 _THREADS = 4
 _BATCH_IMAGES = 512
@@ -68,12 +69,12 @@ def inspect_dataset(
     root: str | Path,
     quick: bool = False,
     split: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Report:
     """Check a copy of a data set.
 
     ``quick`` decodes only the first and the last image of each folder of frames, otherwise all
-    are. ``progress`` is called with the number of sequences done and their total. Raises what
+    are. ``on_progress`` is told numbers of sequences. Raises what
     ``open_items`` raises: a root that is missing or holds nothing of the set.
     """
     description, root = load_description(name), Path(root)
@@ -88,8 +89,7 @@ def inspect_dataset(
             for read in batch:
                 findings += _sequence_findings(description, read, facts)
             done, images = done + len(batch), images + len(facts)
-            if progress:
-                progress(done, len(found))
+            on_progress(done, len(found))
     frames = sum(len(read.sequence) for read in found)
     findings += _unlabelled(description, found)
     findings += _count_findings(description, split, len(found), frames)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from rgbt_track.config.parsing import from_mapping, read_yaml
-from rgbt_track.resources import find_yaml
+from rgbt_track.resources import check_choice, find_yaml
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,9 @@ class DatasetDescription:
 
     def split(self, name: str) -> SplitDescription:
         """The split of this name; ``ValueError`` lists those there are."""
-        for split in self.splits:
-            if split.name == name:
-                return split
-        valid = ", ".join(split.name for split in self.splits) or "none"
-        raise ValueError(f"{self.name} has no split {name!r}; valid: {valid}")
+        by_name = {split.name: split for split in self.splits}
+        check_choice(f"{self.name} has no split", name, by_name)
+        return by_name[name]
 
 
 def load_description(name: str | Path) -> DatasetDescription:

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 from rgbt_track.data.description import SplitDescription
 from rgbt_track.io.files import read_lines
 from rgbt_track.io.images import natural_key
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 T = TypeVar("T", bound="Named")
 _DEPTH = 4
@@ -84,8 +84,7 @@ def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]
         return items
     known = [item.name for item in items]
     for name in names:
-        if name not in known:
-            raise ValueError(f"{root}: no sequence {name!r}{nearest(name, known)}")
+        check_choice(f"{root}: no sequence", name, known)
     return [item for item in items if item.name in set(names)]
 
 

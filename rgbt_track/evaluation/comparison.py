@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.result_files import frame_rate, read_boxes, result_paths
 from rgbt_track.evaluation.scoring import Scores, listed, score_tracker
+from rgbt_track.progress import OnProgress, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def compare_folders(
     folders: Mapping[str, Path],
     *,
     partial: bool = False,
-    finished: Callable[[], None] = lambda: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[Entry]:
     """Score trackers on the same sequences, in the order given.
 
@@ -34,7 +35,7 @@ def compare_folders(
         data: the opened data set.
         folders: tracker -> folder of its result files.
         partial: score the sequences that every tracker has, instead of asking for all of them.
-        finished: called after each tracker.
+        on_progress: called after each tracker with the number of scored ones and all.
 
     Raises:
         ValueError: missing sequences, and anything wrong in a file, by file and row.
@@ -57,7 +58,7 @@ def compare_folders(
         entries.append(
             _score(data, tracker, folder, {name: paths[tracker][name] for name in names})
         )
-        finished()
+        on_progress(len(entries), len(folders))
     return entries
 
 

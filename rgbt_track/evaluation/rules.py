@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.evaluation import thresholds
 from rgbt_track.evaluation.metrics import centers_xy
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 Boxes = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -200,9 +200,7 @@ def find_rules(benchmark: str, name: str = "official") -> Rules:
     A data set without rules of its own gets ``generic`` for ``official``. Raises ``ValueError`` for
     an unknown rule set.
     """
-    if name not in RULE_SETS:
-        hint = nearest(name, RULE_SETS)
-        raise ValueError(f"unknown rules {name!r}{hint}; valid: {', '.join(RULE_SETS)}")
+    check_choice("unknown rules", name, RULE_SETS)
     if name == "official" and benchmark in _OFFICIAL:
         return _OFFICIAL[benchmark]
     library = {"pysot": _PYSOT, "pytracking": _PYTRACKING}.get(name, _GENERIC)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,8 @@ from rgbt_track.evaluation.result_files import read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import write_text
+from rgbt_track.progress import OnProgress, ignore_progress
 
-Advance = Callable[[int], None]
 _POLL_SECONDS = 0.2
 _DECIMALS = 4
 _process: dict[str, Any] = {}  # what a worker process holds: its tracker, the frame counter
@@ -67,7 +67,7 @@ class Job:
 
 
 def run_sequence(
-    tracker: AnyTracker, footage: Footage, advance: Advance = lambda frames: None
+    tracker: AnyTracker, footage: Footage, on_progress: OnProgress = ignore_progress
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Track one sequence: boxes (N, 4), x, y, w, h from pixel 0, and seconds per frame (N,).
 
@@ -87,13 +87,13 @@ def run_sequence(
             state = tracker.update(rgb, tir, state)
         boxes[index] = start if index == 0 else state.box
         seconds[index] = time.perf_counter() - began
-        advance(1)
+        on_progress(index + 1, len(footage))
     return boxes, seconds
 
 
-def run_job(tracker: AnyTracker, job: Job, advance: Advance = lambda frames: None) -> None:
+def run_job(tracker: AnyTracker, job: Job, on_progress: OnProgress = ignore_progress) -> None:
     """Track one sequence and write ``NAME.txt`` and ``NAME_time.txt``, the boxes last."""
-    boxes, seconds = run_sequence(tracker, job.footage, advance)
+    boxes, seconds = run_sequence(tracker, job.footage, on_progress)
     job.path.parent.mkdir(parents=True, exist_ok=True)
     times = job.path.with_name(f"{job.path.stem}_time{job.path.suffix}")
     write_text(times, "".join(f"{value:.6f}\n" for value in seconds))
@@ -106,21 +106,21 @@ def run_jobs(
     *,
     workers: int = 1,
     devices: Sequence[str] = ("cpu",),
-    advance: Advance = lambda frames: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> None:
     """Run every job that is not done, over ``workers`` processes that take turns at ``devices``.
 
-    ``advance`` is told how many frames have been tracked since its last call. Raises ``ValueError``
-    after the other sequences have run, naming those that could not be.
+    ``on_progress`` is told numbers of frames. Raises ``ValueError`` after the other sequences have
+    run, naming those that could not be.
     """
     jobs = [job for job in jobs if not job.done]
     if not jobs:
         return
     longest_first = sorted(jobs, key=lambda job: -len(job.footage))
     if workers <= 1:
-        failures = _run_here(source.load(devices[0]), longest_first, advance)
+        failures = _run_here(source.load(devices[0]), longest_first, on_progress)
     else:
-        failures = _run_apart(source, longest_first, min(workers, len(jobs)), devices, advance)
+        failures = _run_apart(source, longest_first, min(workers, len(jobs)), devices, on_progress)
     if failures:
         raise ValueError(
             f"{len(failures)} of {len(jobs)} sequences failed, the others are kept; first: "
@@ -128,14 +128,19 @@ def run_jobs(
         )
 
 
-def _run_here(tracker: AnyTracker, jobs: Sequence[Job], advance: Advance) -> list[str]:
-    failures = []
+def _run_here(tracker: AnyTracker, jobs: Sequence[Job], on_progress: OnProgress) -> list[str]:
+    failures, before, total = [], 0, sum(len(job.footage) for job in jobs)
     for job in jobs:
         try:
-            run_job(tracker, job, advance)
+            run_job(tracker, job, _counted_from(before, total, on_progress))
         except (ValueError, OSError, RuntimeError) as error:
             failures.append(f"{job.footage.name}: {error}")
+        before += len(job.footage)
     return failures
+
+
+def _counted_from(before: int, total: int, on_progress: OnProgress) -> OnProgress:
+    return lambda done, _: on_progress(before + done, total)
 
 
 def _run_apart(
@@ -143,7 +148,7 @@ def _run_apart(
     jobs: Sequence[Job],
     workers: int,
     devices: Sequence[str],
-    advance: Advance,
+    on_progress: OnProgress,
 ) -> list[str]:
     context = multiprocessing.get_context("spawn")
     counter, stop, turns = context.Value("q", 0), context.Event(), context.Queue()
@@ -154,19 +159,19 @@ def _run_apart(
     with ProcessPoolExecutor(workers, context, _start_process, starting) as pool:
         futures = {pool.submit(_run_in_process, job): job for job in jobs}
         try:
-            return _watch(futures, counter, advance)
+            return _watch(futures, counter, on_progress)
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _watch(futures: dict[Future[None], Job], counter: Any, advance: Advance) -> list[str]:
-    failures, seen, pending = [], 0, set(futures)
+def _watch(futures: dict[Future[None], Job], counter: Any, on_progress: OnProgress) -> list[str]:
+    failures, pending = [], set(futures)
+    total = sum(len(job.footage) for job in futures.values())
     while pending:
         finished, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
-        seen, before = counter.value, seen
-        advance(seen - before)
+        on_progress(counter.value, total)
         for future in finished:
             error = future.exception()
             if isinstance(error, (ValueError, OSError, RuntimeError)):
@@ -195,10 +200,10 @@ def _run_in_process(job: Job) -> None:
             sys.modules["torch"].set_num_threads(_process["threads"])
     counter, stop = _process["counter"], _process["stop"]
 
-    def advance(frames: int) -> None:
+    def count_frame(done: int, total: int) -> None:
         if stop.is_set():
             raise InterruptedError("stopped")
         with counter.get_lock():
-            counter.value += frames
+            counter.value += 1
 
-    run_job(_process["tracker"], job, advance)
+    run_job(_process["tracker"], job, count_frame)

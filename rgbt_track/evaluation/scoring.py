@@ -22,7 +22,7 @@ from rgbt_track.evaluation.metrics import (
 )
 from rgbt_track.evaluation.rules import BENCHMARKS, Rules, find_rules
 from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 Curve = NDArray[np.floating]
 Tally = NDArray[np.intp]
@@ -101,9 +101,7 @@ def score_results(
     Warns what had to be done to results (cut, repaired) and about results without ground truth.
     """
     name = str(benchmark).lower()
-    if name not in BENCHMARKS:
-        hint = nearest(name, BENCHMARKS)
-        raise ValueError(f"unknown benchmark {benchmark!r}{hint}; valid: {', '.join(BENCHMARKS)}")
+    check_choice("unknown benchmark", name, BENCHMARKS)
     scores = score_tracker(find_rules(name, rules), results, groundtruth)
     for note in scores.notes:
         warnings.warn(note, stacklevel=2)

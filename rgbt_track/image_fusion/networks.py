@@ -14,7 +14,7 @@ from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
 from rgbt_track.models.build import seeded
 from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
-from rgbt_track.resources import WEIGHTS, nearest
+from rgbt_track.resources import WEIGHTS, check_choice
 
 METADATA = "image_fusion"
 
@@ -24,11 +24,7 @@ def build_image_network(name: str, arguments: dict[str, Any], seed: int | None =
 
     Raises ``ValueError`` for a name or an argument that there is not.
     """
-    if name not in IMAGE_NETWORKS:
-        hint = nearest(name, IMAGE_NETWORKS)
-        raise ValueError(
-            f"unknown image network {name!r}{hint}; valid: {', '.join(IMAGE_NETWORKS)}"
-        )
+    check_choice("unknown image network", name, IMAGE_NETWORKS)
     with seeded(seed):
         try:
             return IMAGE_NETWORKS[name](**arguments)

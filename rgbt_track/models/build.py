@@ -28,7 +28,7 @@ from rgbt_track.models.interface import Head
 from rgbt_track.models.neck import Neck, NoNeck
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.normalization import PixelInput
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet50": ResNet50,
@@ -138,9 +138,7 @@ def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:
 
 def _checked_branches(branches: Sequence[str]) -> list[str]:
     for name in branches:
-        if name not in BRANCHES:
-            hint = nearest(name, BRANCHES)
-            raise ValueError(f"unknown branch {name!r}{hint}; valid: {', '.join(BRANCHES)}")
+        check_choice("unknown branch", name, BRANCHES)
     if not branches:
         raise ValueError(f"branches is empty; give one or more of {', '.join(BRANCHES)}")
     return [name for name in BRANCHES if name in branches]
@@ -149,9 +147,7 @@ def _checked_branches(branches: Sequence[str]) -> list[str]:
 def _construct(
     kind: str, name: str, registry: Mapping[str, Callable[..., Any]], arguments: dict[str, Any]
 ) -> Any:
-    if name not in registry:
-        hint = nearest(name, registry)
-        raise ValueError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(registry)}")
+    check_choice(f"unknown {kind}", name, registry)
     try:
         return registry[name](**arguments)
     except TypeError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 # name: (flip RGB to BGR, mean per channel in 0..255, standard deviation per channel in 0..255)
 PIXELS: dict[str, tuple[bool, tuple[float, ...], tuple[float, ...]]] = {
@@ -34,9 +34,7 @@ class PixelInput(nn.Module):
 
     def __init__(self, pixels: str) -> None:
         super().__init__()
-        if pixels not in PIXELS:
-            hint = nearest(pixels, PIXELS)
-            raise ValueError(f"unknown pixels {pixels!r}{hint}; valid: {', '.join(PIXELS)}")
+        check_choice("unknown pixels", pixels, PIXELS)
         self.pixels = pixels
         self.flip, mean, std = PIXELS[pixels]
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Sequence as Series
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from rgbt_track.data.sequence import Sequence
 from rgbt_track.pairs.crop_store import Track, make_track
 from rgbt_track.pairs.lmdb_encode import Chunk, Encoded, encode_chunks, split_chunks
 from rgbt_track.pairs.lmdb_store import FORMAT_VERSION, INDEX_KEY, META_KEY
+from rgbt_track.progress import OnProgress, ignore_progress
 
 _FIRST_MAP_SIZE = 1 << 28  # bytes
 _JOB_KEY = b"job"
@@ -37,7 +38,7 @@ def pack_lmdb(
     *,
     workers: int = 0,
     every: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Pack the labelled frames of sequences into ``out``.
 

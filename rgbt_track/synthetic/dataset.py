@@ -7,7 +7,6 @@ of random draws is part of the format.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import atomic_path, write_text
 from rgbt_track.io.images import write_image
+from rgbt_track.progress import OnProgress, ignore_progress
 from rgbt_track.synthetic.challenges import CHALLENGES
 from rgbt_track.synthetic.scene import SceneFrame, scene_frames
 
@@ -40,7 +40,7 @@ def synthesize_sequences(
     frames: int = 120,
     size: tuple[int, int] = (320, 240),
     seed: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[Path]:
     """Write synthetic sequences, each whole or not at all; returns their folders.
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.resources import check_choice
 from rgbt_track.synthetic.background import draw_background, draw_occluder
 from rgbt_track.synthetic.cameras import ThermalCamera, VisibleCamera
 from rgbt_track.synthetic.challenges import (
@@ -75,10 +76,9 @@ def scene_frames(
     Raises:
         ValueError: an unknown name, fewer than one frame, or an image smaller than 64 x 64.
     """
-    if challenge not in CHALLENGES:
-        raise ValueError(f"unknown challenge {challenge!r}; valid: {', '.join(CHALLENGES)}")
-    if target is not None and target not in SPRITES:
-        raise ValueError(f"unknown target {target!r}; valid: {', '.join(SPRITES)}")
+    check_choice("unknown challenge", challenge, CHALLENGES)
+    if target is not None:
+        check_choice("unknown target", target, SPRITES)
     if frames < 1 or min(size) < 64:
         raise ValueError(f"cannot draw {frames} frames of {size[0]}x{size[1]}; least 1 of 64x64")
     scene = Scene(np.random.default_rng(seed), frames, size, CHALLENGES[challenge], target)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rgbt_track.io.files import write_text
-from rgbt_track.resources import folder, nearest
+from rgbt_track.resources import check_choice, folder
 
 Section = dict[str, str]
 
@@ -75,10 +75,7 @@ def write_registry(
 
 def check_tracker(path: Path, tracker: str) -> None:
     """``ValueError`` unless the ``trackers.ini`` has a section of this name."""
-    names = _read(path).sections()
-    if tracker not in names:
-        hint = nearest(tracker, names)
-        raise ValueError(f"{path} has no tracker {tracker!r}{hint}; valid: {', '.join(names)}")
+    check_choice(f"{path} has no tracker", tracker, _read(path).sections())
 
 
 def tracker_label(path: Path, tracker: str) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rgbt_track.resources import check_choice
+
 CHALLENGE_LOW, CHALLENGE_HIGH = 115, 755
 STOCK_STACKS = ("vot2020/rgbtir", "vot2019/rgbtir")
 EXPERIMENT = "everyframe"
@@ -54,9 +56,7 @@ def stock_stack(name: str) -> str | None:
 
     ``"vot2020"`` is short for ``"vot2020/rgbtir"``. Raises ``ValueError`` for another name.
     """
-    if name == "auto":
-        return None
-    for stock in STOCK_STACKS:
-        if name in (stock, stock.split("/")[0]):
-            return stock
-    raise ValueError(f"unknown stack {name!r}; valid: auto, {', '.join(STOCK_STACKS)}")
+    full_names = {stock.split("/")[0]: stock for stock in STOCK_STACKS}
+    name = full_names.get(name, name)
+    check_choice("unknown stack", name, ("auto", *STOCK_STACKS))
+    return None if name == "auto" else name

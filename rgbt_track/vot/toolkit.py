@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rgbt_track.progress import OnProgress, ignore_progress
 from rgbt_track.vot.process import SessionFault
 from rgbt_track.vot.registry import check_tracker
 from rgbt_track.vot.results import Score, expected_runs, experiments, finished, read_scores
@@ -34,7 +35,7 @@ def evaluate(
     tracker: str,
     *,
     force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> None:
     """Run what is missing of one tracker's results.
 
@@ -43,7 +44,7 @@ def evaluate(
         tracker: the name of a section of its ``trackers.ini``.
         force: drop the tracker's earlier results first. The toolkit does not know whether a
             tracker's code or weights have changed.
-        progress: called again and again with the frames that are done and those there are.
+        on_progress: called again and again with the frames that are done and those there are.
 
     Raises:
         FileNotFoundError: no workspace there.
@@ -58,7 +59,8 @@ def evaluate(
             shutil.rmtree(workspace / "results" / tracker / experiment, ignore_errors=True)
 
     def report() -> None:
-        progress(sum(frames for run, frames in runs.items() if finished(run)), sum(runs.values()))
+        done = sum(frames for run, frames in runs.items() if finished(run))
+        on_progress(done, sum(runs.values()))
 
     if all(map(finished, runs)):
         report()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.files import atomic_path, write_text
 from rgbt_track.io.frames import prepare_frames
+from rgbt_track.progress import OnProgress, ignore_progress
 from rgbt_track.vot.frame_files import common_suffix, place_frames
 from rgbt_track.vot.ground_truth import ground_truth
 from rgbt_track.vot.registry import Section, shipped_sections, write_registry
@@ -67,7 +68,7 @@ def build_workspace(
     fps: int = 30,
     interpolate: int = 0,
     copy: bool = False,
-    on_sequence: Callable[[str], None] = lambda name: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> WorkspaceSummary:
     """Write a workspace; one that is there already gets what is missing.
 
@@ -81,7 +82,7 @@ def build_workspace(
         fps: the video's rate, which the challenge's real-time stacks take as the time limit.
         interpolate: fill up to so many unlabelled frames between two labels by straight lines.
         copy: copy the images instead of linking them.
-        on_sequence: called with each finished sequence's name.
+        on_progress: called after each sequence with the number of finished ones and all.
 
     Raises:
         ValueError: a sequence that the protocol cannot use, a name twice, or a sequence of that
@@ -99,9 +100,9 @@ def build_workspace(
     for folder in ("sequences", "results"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     runs = 0
-    for name, sequence in zip(names, sequences, strict=True):
+    for done, (name, sequence) in enumerate(zip(names, sequences, strict=True), start=1):
         runs += _build_sequence(name, sequence, out / "sequences", fps, interpolate, copy)
-        on_sequence(name)
+        on_progress(done, len(sequences))
     interval = None if stock else eao_interval(len(sequence) for sequence in sequences)
     _write_settings(out, names, stock, interval, dict(trackers or {}))
     frames = sum(map(len, sequences))

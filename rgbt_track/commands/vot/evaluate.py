@@ -63,7 +63,7 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
     with Progress(*columns) as progress:
         for tracker in trackers:
             with _step(progress, f"vot evaluate {tracker}") as update:
-                toolkit.evaluate(workspace, tracker, force=force, progress=update)
+                toolkit.evaluate(workspace, tracker, force=force, on_progress=update)
         with _step(progress, "vot analysis (the first ever compiles for 20 s)"):
             scores = toolkit.analyse(workspace, trackers)
         with _step(progress, "vot report"):

@@ -54,7 +54,7 @@ def vot_workspace(
             fps=fps,
             interpolate=interpolate,
             copy=copy,
-            on_sequence=lambda name: progress.advance(task),
+            on_progress=lambda done, total: progress.update(task, completed=done),
         )
     typer.echo(f"{out}: {built}")
     name = next(iter(chosen), None)

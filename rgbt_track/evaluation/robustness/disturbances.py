@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.evaluation.runner import Footage
-from rgbt_track.resources import nearest
+from rgbt_track.resources import check_choice
 
 Frames = tuple[Any, Any]
 _SPAN = (5, 30)  # shortest and longest span of a missing modality, in frames
@@ -99,9 +99,7 @@ class DisturbedSequence:
 
 def check_severity(kind: str, severity: float) -> None:
     """``ValueError`` for an unknown disturbance or a severity outside of its range."""
-    if kind not in DISTURBANCES:
-        hint = nearest(kind, DISTURBANCES)
-        raise ValueError(f"unknown disturbance {kind!r}{hint}; valid: {', '.join(DISTURBANCES)}")
+    check_choice("unknown disturbance", kind, DISTURBANCES)
     most = 1.0 if kind.startswith("no_") else float("inf")
     if not 0 <= severity <= most:
         limit = "from 0 to 1" if most == 1 else "0 or more"

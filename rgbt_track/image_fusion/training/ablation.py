@@ -11,7 +11,7 @@ from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.image_fusion.networks import load_image_network
 from rgbt_track.io.images import read_rgb, read_tir
-from rgbt_track.resources import folder, nearest
+from rgbt_track.resources import check_choice, folder
 
 _SHIPPED = "lrrnet_ablations"
 
@@ -26,9 +26,7 @@ def variants(experiments: Path | None, only: Sequence[str]) -> dict[str, Path]:
     if not found:
         raise FileNotFoundError(f"{place}: no experiments (*.yaml) there")
     for name in only:
-        if name not in found:
-            valid = ", ".join(found)
-            raise ValueError(f"no variant {name!r}{nearest(name, found)}; valid: {valid}")
+        check_choice("no variant", name, found)
     return {name: path for name, path in found.items() if not only or name in only}
 
 

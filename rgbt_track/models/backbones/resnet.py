@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from fusion_modules.conv_norm import ConvNorm, Foldable, fold_norm
 from rgbt_track.models.interface import Backbone
+from rgbt_track.resources import check_choice
 
 STRIDE = 8
 
@@ -98,11 +99,7 @@ class ResNet50(Backbone, Foldable):
         from torchvision.models import ResNet50_Weights
 
         if isinstance(weights, str):
-            valid = list(ResNet50_Weights.__members__)
-            if weights not in valid:
-                raise ValueError(
-                    f"unknown ResNet-50 weights {weights!r}; valid: {', '.join(valid)}"
-                )
+            check_choice("unknown ResNet-50 weights", weights, ResNet50_Weights.__members__)
             weights = ResNet50_Weights[weights]
         assert isinstance(weights, ResNet50_Weights)
         self.load_torchvision_state(weights.get_state_dict(progress=False, check_hash=True))
