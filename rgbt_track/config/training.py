@@ -83,6 +83,8 @@ class TrainingConfig:
             another scene (crop-transform-paste).
         workers: loader processes per training process.
         freeze_batch_norm: keep every batch norm's running statistics as they are.
+        frozen_engine: what computes a backbone that does not learn, ``torch`` or ``openvino`` (on a
+            CPU, in bfloat16; needs ``pip install openvino``).
         channels_last: memory layout of the network, faster on most processors.
         checkpoint_every: steps between two saves of ``last.ckpt``.
         log_every: steps between two lines of the logs.
@@ -111,6 +113,7 @@ class TrainingConfig:
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accumulate: int = 1
     freeze_batch_norm: bool = False
+    frozen_engine: Literal["torch", "openvino"] = "torch"
     channels_last: bool = False
     checkpoint_every: int = 500
     log_every: int = 10

@@ -14,6 +14,7 @@ from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.models.build import build_network
 from rgbt_track.tracking.run import track_sequence
 from rgbt_track.training.criterion import Criterion, Share
+from rgbt_track.training.frozen_backbone import FrozenBackbone
 from rgbt_track.training.schedule import learning_rate
 from rgbt_track.training.stages import (
     freeze_for_stage,
@@ -74,6 +75,15 @@ class TrackingModule(pl.LightningModule):
             late = self.current_epoch < training.optimizer.frozen_backbone_epochs
             self.network.backbone.requires_grad_(not late)
         self.train()
+        self._choose_backbone_engine()
+
+    def _choose_backbone_engine(self) -> None:
+        """Run the backbone by OpenVINO if the settings say so, while nothing of it learns."""
+        backbone = self.network.backbone
+        backbone.__dict__.pop("forward", None)
+        learns = any(parameter.requires_grad for parameter in backbone.parameters())
+        if self.config.training.frozen_engine == "openvino" and not learns:
+            backbone.forward = FrozenBackbone(backbone)
 
     def train(self, mode: bool = True) -> TrackingModule:
         """Training mode, except for the batch norms of frozen parts."""

@@ -7,10 +7,13 @@ The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed)
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from torch import Tensor
 
 from rgbt_track.config.tracker import Config
 from rgbt_track.models.checkpoint import load_weights, save_weights
@@ -81,7 +84,8 @@ def _callbacks(run: Run, config: Config, validates: bool) -> list[Callback]:
     training = config.training
     callbacks: list[Callback] = []
     if training.average:
-        callbacks.append(EMAWeightAveraging(decay=training.average))
+        average = functools.partial(running_mean, training.average)
+        callbacks.append(WeightAveraging(avg_fn=average))
     if validates and training.keep_best:
         callbacks.append(
             ModelCheckpoint(
@@ -94,6 +98,16 @@ def _callbacks(run: Run, config: Config, validates: bool) -> list[Callback]:
             )
         )
     return callbacks
+
+
+def running_mean(decay: float, mean: Tensor, value: Tensor, steps: Tensor) -> Tensor:
+    """Exponential moving average of the weights, (1 + n) / (10 + n) as decay in the first steps.
+
+    With the full decay from the start on, a short run would keep much of its random start. Counters
+    of batch norms are averaged too, and rounded by whoever stores them.
+    """
+    decay_now = torch.clamp((1 + steps) / (10 + steps), max=decay)
+    return decay_now * mean + (1 - decay_now) * value
 
 
 def _save(run: Run, trainer: pl.Trainer, module: TrackingModule, config: Config) -> None:
