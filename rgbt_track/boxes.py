@@ -57,10 +57,12 @@ def iou_xywh(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
 
 
 def keep_inside_xywh(box_xywh: ArrayLike, width: int, height: int, smallest: float = 1.0) -> Boxes:
-    """Move and shrink one box so that it lies inside a ``width x height`` image.
+    """Move and shrink one box so that it lies inside an image.
 
-    Each side is at least ``smallest`` pixels (or the image's side, if that is less). A value that
-    is not finite cannot be repaired here: the caller must not pass one.
+    Args:
+        box_xywh: (4,), finite numbers.
+        width, height: of the image in pixels.
+        smallest: least side of the result in pixels, or the image's side if that is less.
     """
     x, y, w, h = np.asarray(box_xywh, float)
     left, right = _interval_inside(x, x + w, width, smallest)

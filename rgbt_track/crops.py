@@ -31,7 +31,13 @@ def context_side(width: float, height: float, context: float = 0.5) -> float:
 
 @dataclass(frozen=True)
 class CropRegion:
-    """A square of ``side`` image pixels from (``left``, ``top``), resized to ``size`` pixels."""
+    """A square of whole image pixels, resized to a crop.
+
+    Args:
+        left, top: its first column and row in the image, which may lie outside.
+        side: its width and height in image pixels.
+        size: width and height of the crop in pixels.
+    """
 
     left: int
     top: int
@@ -40,10 +46,14 @@ class CropRegion:
 
     @classmethod
     def around(cls, center_x: float, center_y: float, side: float, size: int) -> CropRegion:
-        """The square of about ``side`` image pixels centered as near as whole pixels allow.
+        """The square centered as near as whole pixels allow.
 
-        ``center_x`` and ``center_y`` are continuous image coordinates. Raises ``ValueError`` when
-        a number is not finite or the side is not positive.
+        Args:
+            center_x, center_y: continuous image coordinates.
+            side: in image pixels; rounded to whole ones.
+            size: pixels of the crop.
+
+        Raises ``ValueError`` when a number is not finite or the side is not positive.
         """
         if not all(map(math.isfinite, (center_x, center_y, side))) or side <= 0:
             raise ValueError(f"no crop of side {side} around ({center_x}, {center_y})")

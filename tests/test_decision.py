@@ -88,19 +88,19 @@ def test_fixed_is_the_papers_average() -> None:
 
 
 def test_fixed_leaves_out_a_modality_that_sees_nothing() -> None:
-    rgb, blind = response({(4, 5): 3.0}), response({})
-    out = decide("fixed", {"rgb": rgb, "tir": blind})
+    rgb, empty = response({(4, 5): 3.0}), response({})
+    out = decide("fixed", {"rgb": rgb, "tir": empty})
     assert out.confidence == {"rgb": 1.0, "tir": 0.0}
     np.testing.assert_allclose(out.probability, sigmoid(rgb.logit), rtol=1e-6)
-    both_blind = decide("fixed", {"rgb": blind, "tir": blind})
-    assert both_blind.confidence == {"rgb": 0.5, "tir": 0.5}
+    both_empty = decide("fixed", {"rgb": empty, "tir": empty})
+    assert both_empty.confidence == {"rgb": 0.5, "tir": 0.5}
 
 
 def test_the_peak_margin_falls_without_a_peak_and_with_a_second_one() -> None:
     clear = peak_margin(sigmoid(response({(4, 5): 4.0}).logit))
-    rival = peak_margin(sigmoid(response({(4, 5): 4.0, (12, 12): 3.9}).logit))
-    blind = peak_margin(sigmoid(response({(4, 5): -4.0}).logit))
-    assert clear > rival > blind > 0
+    two = peak_margin(sigmoid(response({(4, 5): 4.0, (12, 12): 3.9}).logit))
+    low = peak_margin(sigmoid(response({(4, 5): -4.0}).logit))
+    assert clear > two > low > 0
 
 
 @pytest.mark.parametrize("confused", [{}, {(2, 2): 2.0, (12, 12): 2.0}])
@@ -112,14 +112,14 @@ def test_adaptive_follows_the_modality_that_sees(confused: dict[tuple[int, int],
 
 
 def test_adaptive_remembers() -> None:
-    clear, blind = response({(7, 7): 3.0}), response({})
+    clear, empty = response({(7, 7): 3.0}), response({})
     confidence: dict[str, float] = {}
     for _ in range(5):
-        confidence = decide("adaptive", {"rgb": clear, "tir": blind}, confidence).confidence
-    after_one = decide("adaptive", {"rgb": blind, "tir": clear}, confidence).confidence
+        confidence = decide("adaptive", {"rgb": clear, "tir": empty}, confidence).confidence
+    after_one = decide("adaptive", {"rgb": empty, "tir": clear}, confidence).confidence
     assert after_one["rgb"] > after_one["tir"], "one frame must not overturn five"
     for _ in range(5):
-        confidence = decide("adaptive", {"rgb": blind, "tir": clear}, confidence).confidence
+        confidence = decide("adaptive", {"rgb": empty, "tir": clear}, confidence).confidence
     assert confidence["tir"] > confidence["rgb"]
 
 
@@ -165,7 +165,7 @@ def test_adaptive_weights_grow_with_the_fourth_power_of_reliability() -> None:
 
 @pytest.mark.parametrize("rule", DECISIONS)
 def test_logits_are_averaged_and_not_probabilities(rule: str) -> None:
-    """Where one branch is sure that there is nothing, another's belief does not outweigh it."""
+    """Strong evidence of one branch against a place is not outweighed by another's peak there."""
     branches = {
         "rgb": response({(3, 3): 2.0, (10, 10): 6.0}, floor=-20.0),
         "tir": response({(3, 3): 2.0, (10, 10): -20.0}, floor=-20.0),

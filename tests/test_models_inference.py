@@ -43,10 +43,10 @@ def test_folding_keeps_the_outputs(name: str) -> None:
         assert isinstance(folded.input, nn.Identity)
     with torch.inference_mode():
         expected = network(template, search).responses
-        found = folded(template, search).responses
-    assert found.keys() == expected.keys()
+        responses = folded(template, search).responses
+    assert responses.keys() == expected.keys()
     for branch, response in expected.items():
-        for a, b in zip(response, found[branch], strict=True):
+        for a, b in zip(response, responses[branch], strict=True):
             scale = a.abs().max().clamp_min(1e-6)
             # The matching head's parabola divides by curvatures that may be small.
             tolerance = 1e-3 if not config.model.is_learned else 1e-4

@@ -1,4 +1,4 @@
-"""The training-free head: correlation against a loop-written twin, and targets really found."""
+"""The training-free head: correlation against a loop-written twin, and targets followed."""
 
 from __future__ import annotations
 

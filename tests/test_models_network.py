@@ -128,11 +128,13 @@ def test_fusion_at_the_neck_sees_the_cropped_template() -> None:
     """The three places where a fusion can stand, told apart by what is fused."""
     for fuse_at, side in (("neck", 7), ("backbone", 15)):
         network = lite(fuse_at=fuse_at)
-        seen = []
+        shapes = []
         assert network.fusion is not None
-        network.fusion.register_forward_hook(lambda m, i, o, seen=seen: seen.append(o[0].shape))
+        network.fusion.register_forward_hook(
+            lambda m, i, o, shapes=shapes: shapes.append(o[0].shape)
+        )
         network.template_levels(crops(127))
-        assert seen == [(1, 8, side, side)]
+        assert shapes == [(1, 8, side, side)]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ def test_branches_can_be_switched_off(branches: tuple[str, ...]) -> None:
     assert tuple(network.template_levels(crops(127))) == branches
     out = network(crops(127), crops(255))
     assert tuple(out.responses) == branches
-    seen = set(branches) | ({"rgb", "tir"} if "fused" in branches else set())
-    assert set(out.search_levels) == seen
+    levels = set(branches) | ({"rgb", "tir"} if "fused" in branches else set())
+    assert set(out.search_levels) == levels
 
 
 def test_a_branch_that_is_off_costs_no_backbone_pass() -> None:

@@ -104,24 +104,24 @@ def test_a_missing_modality_equals_the_single_one(missing: str, how: str) -> Non
         "black": np.zeros((240, 320, 3), np.uint8),
         "constant": np.full((240, 320, 3), 99, np.uint8),
     }[how]
-    seen = [disc_frame(x, y, RADIUS) for x, y in path()]
-    single = [(None, frame) if missing == "rgb" else (frame, None) for frame in seen]
-    gapped = [(gap, frame) if missing == "rgb" else (frame, gap) for frame in seen]
+    discs = [disc_frame(x, y, RADIUS) for x, y in path()]
+    single = [(None, frame) if missing == "rgb" else (frame, None) for frame in discs]
+    gapped = [(gap, frame) if missing == "rgb" else (frame, gap) for frame in discs]
     box = disc_box(*path()[0])
-    expected, found = follow(disc_tracker(), single, box), follow(disc_tracker(), gapped, box)
-    for a, b in zip(expected, found, strict=True):
+    expected, states = follow(disc_tracker(), single, box), follow(disc_tracker(), gapped, box)
+    for a, b in zip(expected, states, strict=True):
         np.testing.assert_array_equal(a.box, b.box)
         assert b.modalities == (("tir",) if missing == "rgb" else ("rgb",))
 
 
-@pytest.mark.parametrize("blind", ["rgb", "tir"])
+@pytest.mark.parametrize("empty", ["rgb", "tir"])
 @pytest.mark.parametrize("decision", ["fixed", "adaptive"])
-def test_carries_on_when_one_modality_loses_the_target(blind: str, decision: str) -> None:
+def test_tracking_continues_when_one_modality_loses_the_target(empty: str, decision: str) -> None:
     frames = []
     for t, (x, y) in enumerate(path()):
         pair = {"rgb": disc_frame(x, y, RADIUS), "tir": disc_frame(x, y, RADIUS)}
         if 10 <= t < 30:
-            pair[blind] = disc_frame(-500, -500, RADIUS)
+            pair[empty] = disc_frame(-500, -500, RADIUS)
         frames.append((pair["rgb"], pair["tir"]))
     states = follow(disc_tracker(decision=decision), frames, disc_box(*path()[0]))
     overlaps = [iou_xywh(s.box, disc_box(x, y)) for s, (x, y) in zip(states, path(), strict=True)]
@@ -140,14 +140,14 @@ def test_a_modality_that_comes_late_is_taken_up() -> None:
     assert gone.modalities == ("tir",) and gone.score > 0.9
 
 
-def test_when_nothing_is_seen_the_box_stays_and_the_score_is_zero() -> None:
+def test_when_nothing_is_visible_the_box_stays_and_the_score_is_zero() -> None:
     tracker, black = disc_tracker(), np.zeros((240, 320, 3), np.uint8)
     state = tracker.init(*(disc_frame(100, 120, RADIUS),) * 2, disc_box(100, 120))
     lost = tracker.update(black, black, state)
     np.testing.assert_array_equal(lost.box, state.box)
     assert lost.score == 0 and lost.modalities == () and lost.frame == 1
-    found = tracker.update(*(disc_frame(104, 120, RADIUS),) * 2, lost)
-    assert iou_xywh(found.box, disc_box(104, 120)) > 0.9
+    state = tracker.update(*(disc_frame(104, 120, RADIUS),) * 2, lost)
+    assert iou_xywh(state.box, disc_box(104, 120)) > 0.9
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -165,7 +165,7 @@ def test_boxes_and_scores_are_finite_and_inside_on_noise(seed: int) -> None:
         assert x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 120 + 1e-6 and y + h <= 90 + 1e-6
 
 
-def test_a_wider_answer_that_is_less_sure_is_not_taken() -> None:
+def test_a_wider_search_of_lower_score_is_not_accepted() -> None:
     """Even where any score would do."""
     tracker = disc_tracker(wide_search_size=639, wide_search_score=0, wide_search_below=1)
     inner = tracker.engine.search
@@ -219,19 +219,19 @@ def test_the_calibration_looks_from_several_sides() -> None:
 
 def test_every_branch_is_calibrated_on_the_first_frame() -> None:
     """A branch that finds the disc is reliable, one whose modality shows none is not."""
-    seen, blind = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
+    disc, empty = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
     tracker = disc_tracker(calibrate_branches=True)
-    reliability = tracker.init(blind, seen, disc_box(160, 120)).reliability
+    reliability = tracker.init(empty, disc, disc_box(160, 120)).reliability
     assert reliability["tir"] > 0.9 and reliability["fused"] > 0.9 and reliability["rgb"] < 0.6
-    assert set(tracker.init(None, seen, disc_box(160, 120)).reliability) == {"tir"}
-    assert disc_tracker().init(blind, seen, disc_box(160, 120)).reliability == {}
+    assert set(tracker.init(None, disc, disc_box(160, 120)).reliability) == {"tir"}
+    assert disc_tracker().init(empty, disc, disc_box(160, 120)).reliability == {}
 
 
 def test_a_modality_that_comes_late_is_calibrated_when_it_comes() -> None:
-    seen = disc_frame(160, 120, RADIUS)
+    disc = disc_frame(160, 120, RADIUS)
     tracker = disc_tracker(calibrate_branches=True)
-    first = tracker.init(seen, None, disc_box(160, 120))
-    later = tracker.update(seen, seen, first)
+    first = tracker.init(disc, None, disc_box(160, 120))
+    later = tracker.update(disc, disc, first)
     assert set(first.reliability) == {"rgb"} and set(later.reliability) == {"rgb", "tir", "fused"}
     assert later.reliability["rgb"] == later.reliability["tir"] > 0.9, "on the same frame"
 
@@ -244,11 +244,11 @@ def test_a_target_that_jumps_is_found_by_the_wider_search() -> None:
     """It is outside of the first crop, which then shows nothing, and inside of the wider one."""
     lost = follow(disc_tracker(), JUMP, JUMP_FROM)[-1]
     assert lost.score < 0.1 and abs(xywh_to_cxcywh(lost.box)[0] - 60) < 50
-    found = follow(disc_tracker(wide_search_size=639), JUMP, JUMP_FROM)
-    assert found[2].score > 0.9
+    wide = follow(disc_tracker(wide_search_size=639), JUMP, JUMP_FROM)
+    assert wide[2].score > 0.9
     states = follow(disc_tracker(), JUMP, JUMP_FROM)
-    assert found[2].confidence == states[2].confidence, "the record is the usual crop's"
-    for state, x in zip(found[2:], (150, 153), strict=True):
+    assert wide[2].confidence == states[2].confidence, "the record is the usual crop's"
+    for state, x in zip(wide[2:], (150, 153), strict=True):
         assert iou_xywh(state.box, disc_box(x, 120, 12)) > 0.8
 
 
@@ -258,7 +258,7 @@ def test_what_the_wider_search_finds_must_be_clear() -> None:
 
 
 def test_the_wider_search_is_only_for_low_scores_and_only_where_it_scores_better() -> None:
-    """Also ``trust``, the branches' record, stays that of the usual crop."""
+    """Also ``confidence``, the branches' record, stays that of the usual crop."""
     tracker, plain = disc_tracker(wide_search_size=639), disc_tracker()
     sizes = []
     search = tracker.engine.search
@@ -306,15 +306,15 @@ def test_template_update_blends_with_the_first_template() -> None:
 
 def test_a_frame_of_low_score_does_not_update_the_template() -> None:
     """The frame without the disc is no target's appearance, nor shows it a late modality's."""
-    seen, nothing = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
+    disc, empty = disc_frame(160, 120, RADIUS), disc_frame(-99, 0, 5)
     tracker = disc_tracker(template_update_every=1, template_update_score=0.5)
-    first = tracker.init(seen, seen, disc_box(160, 120))
-    unsure = tracker.update(nothing, nothing, first)
-    assert unsure.score < 0.5 and unsure.template is first.template
-    assert tracker.update(seen, seen, unsure).template is not first.template
-    alone = tracker.init(seen, None, disc_box(160, 120))
-    assert set(tracker.update(nothing, nothing, alone).template) == {"rgb"}
-    assert set(tracker.update(seen, seen, alone).template) == {"rgb", "tir", "fused"}
+    first = tracker.init(disc, disc, disc_box(160, 120))
+    lost = tracker.update(empty, empty, first)
+    assert lost.score < 0.5 and lost.template is first.template
+    assert tracker.update(disc, disc, lost).template is not first.template
+    alone = tracker.init(disc, None, disc_box(160, 120))
+    assert set(tracker.update(empty, empty, alone).template) == {"rgb"}
+    assert set(tracker.update(disc, disc, alone).template) == {"rgb", "tir", "fused"}
 
 
 def test_a_template_update_takes_its_rate_of_the_present_appearance() -> None:
@@ -331,15 +331,15 @@ def test_a_template_update_takes_its_rate_of_the_present_appearance() -> None:
 
 
 def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
-    seen = []
+    crops = []
     for shift in (False, True):
         tracker = disc_tracker(thermal_mean_shift=shift)
         inner = tracker.engine.template
-        tracker.engine.template = lambda crops, inner=inner: seen.append(crops) or inner(crops)
+        tracker.engine.template = lambda pair, inner=inner: crops.append(pair) or inner(pair)
         tracker.init(
             disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS) // 2, disc_box(100, 120)
         )
-    plain, shifted = seen
+    plain, shifted = crops
     np.testing.assert_array_equal(shifted["rgb"], plain["rgb"])
     assert shifted["tir"].mean() == pytest.approx(shifted["rgb"].mean(), abs=1e-3)
     assert plain["tir"].mean() < 0.6 * plain["rgb"].mean()
@@ -352,8 +352,8 @@ def test_boxes_stay_in_the_first_frames_pixels() -> None:
     state = tracker.init(rgb, tir, disc_box(200, 120))
     large = disc_frame(400, 240, 2 * RADIUS, 640, 480)
     for pair in ((None, tir), (large, tir), (large, None)):
-        found = tracker.update(*pair, state)
-        assert iou_xywh(found.box, disc_box(200, 120)) > 0.9
+        later = tracker.update(*pair, state)
+        assert iou_xywh(later.box, disc_box(200, 120)) > 0.9
     with pytest.raises(ValueError, match="visible frame of 320x320 pixels does not fit the first"):
         tracker.update(disc_frame(200, 120, RADIUS, 320, 320), None, state)
 
@@ -394,8 +394,8 @@ def test_a_branch_that_overflows_is_left_out() -> None:
         }
 
     tracker.engine.search = partial(search, {"rgb", "fused"})
-    found = tracker.update(frame, frame, state)
-    assert set(found.confidence) == {"tir"} and iou_xywh(found.box, disc_box(100, 120)) > 0.9
+    later = tracker.update(frame, frame, state)
+    assert set(later.confidence) == {"tir"} and iou_xywh(later.box, disc_box(100, 120)) > 0.9
     tracker.engine.search = partial(search, {"rgb", "tir", "fused"})
     lost = tracker.update(frame, frame, state)
     np.testing.assert_array_equal(lost.box, state.box)
@@ -415,9 +415,9 @@ def test_a_branch_whose_offsets_overflow_is_left_out(value: float) -> None:
         return {**answers, "rgb": BranchResponse(cls, loc)}
 
     tracker.engine.search = search
-    found = tracker.update(frame, frame, state)
+    later = tracker.update(frame, frame, state)
     assert (
-        set(found.confidence) == {"tir", "fused"} and iou_xywh(found.box, disc_box(100, 120)) > 0.9
+        set(later.confidence) == {"tir", "fused"} and iou_xywh(later.box, disc_box(100, 120)) > 0.9
     )
 
 
@@ -429,7 +429,7 @@ def test_the_way_back_is_by_the_square_that_was_really_cut(radius: float) -> Non
     state = tracker.init(frame, None, disc_box(150.3, 120.2, radius))
     size = 17
     cls = np.zeros((2, 1, size, size), np.float32)
-    cls[1, 0, size // 2, size // 2] = 60  # the anchor of 64 pixels in the crop's middle, surely
+    cls[1, 0, size // 2, size // 2] = 60  # the anchor of 64 pixels in the crop's middle
     loc = np.zeros((4, 1, size, size), np.float32)
     loc[0], loc[1] = 1.0, -0.5
     tracker.engine.search = lambda template, crops: {"rgb": BranchResponse(cls, loc)}
@@ -437,9 +437,9 @@ def test_the_way_back_is_by_the_square_that_was_really_cut(radius: float) -> Non
     side = round(exact)
     assert abs(side - exact) > 0.05
     middle = [np.floor(c - side / 2 + 0.5) + side / 2 for c in (150.3, 120.2)]
-    found = xywh_to_cxcywh(tracker.update(frame, None, state).box)
+    result = xywh_to_cxcywh(tracker.update(frame, None, state).box)
     expected = [middle[0] + 64 * side / 255, middle[1] - 32 * side / 255, *[64 * side / 255] * 2]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [{"search_size": 256}, {"template_size": 120}])

@@ -21,13 +21,19 @@ def track_sequence(
 ) -> float:
     """Mean overlap (AO) of the tracker with the labelled frames after the first one.
 
-    ``frames`` > 0 stops after as many. The network is left in the mode it was in. Raises
-    ``ValueError`` for a sequence with fewer than two labelled frames.
+    Args:
+        network: the network as it is trained; it is left in the mode it was in.
+        config: its settings.
+        sequence: frames and boxes.
+        device: where the network runs.
+        frames: stop after as many frames; 0: at the last labelled one.
+
+    Raises ``ValueError`` for a sequence with fewer than two labelled frames.
     """
-    labelled = np.flatnonzero(sequence.labelled)
-    if len(labelled) < 2:
-        raise ValueError(f"{sequence.name}: {len(labelled)} labelled frames; validation needs two")
-    first, last = int(labelled[0]), int(labelled[-1])
+    indices = np.flatnonzero(sequence.labelled)
+    if len(indices) < 2:
+        raise ValueError(f"{sequence.name}: {len(indices)} labelled frames; validation needs two")
+    first, last = int(indices[0]), int(indices[-1])
     last = min(last, first + frames) if frames else last
     was_training = network.training
     try:

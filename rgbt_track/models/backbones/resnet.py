@@ -20,7 +20,15 @@ STRIDE = 8
 
 
 class Bottleneck(Foldable):
-    """1x1 -> 3x3 -> 1x1 with a shortcut: (B, C, H, W) -> (B, 4 * planes, H', W')."""
+    """1x1 -> 3x3 -> 1x1 with a shortcut: (B, C, H, W) -> (B, 4 * planes, H', W').
+
+    Args:
+        channels: channels of the input.
+        planes: channels of the 3x3 convolution.
+        stride: of the 3x3 convolution, which is not padded where it strides.
+        dilation: of the 3x3 convolution.
+        first: whether this is its layer's first block, whose shortcut is a convolution.
+    """
 
     def __init__(self, channels: int, planes: int, stride: int, dilation: int, first: bool) -> None:
         super().__init__()

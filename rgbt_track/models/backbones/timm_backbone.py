@@ -19,11 +19,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fusion_modules.conv_norm import Foldable
 from rgbt_track.models.backbones.fixed_depthwise import fix_depthwise
+from rgbt_track.models.interface import Backbone
 
 PREFIX = "timm:"
 
 
-class TimmBackbone(Foldable):
+class TimmBackbone(Backbone, Foldable):
     """Crops (B, 3, X, X) -> one level (B, C, N, N) at ``stride``, N = (X + 1) / stride - 1.
 
     Args:
