@@ -14,7 +14,7 @@ from conftest import Run
 from fusion_modules.image import min_max, to_uint8
 from fusion_modules.image.metrics import METRICS, fusion_metrics
 from rgbt_track.image_fusion import networks
-from rgbt_track.image_fusion.fuser import Fuser, Picture, side_by_side
+from rgbt_track.image_fusion.fuser import Fuser, Image, side_by_side
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.image_fusion.networks import (
     build_image_network,
@@ -28,7 +28,7 @@ from rgbt_track.io.sources import open_source
 HEIGHT, WIDTH = 48, 64
 
 
-def scene(index: int) -> tuple[Picture, Picture]:
+def scene(index: int) -> tuple[Image, Image]:
     """A colour ramp with texture, and a warm square that moves."""
     rng = np.random.default_rng(index)
     visible = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -71,11 +71,11 @@ def fuse(
     )  # fmt: skip
 
 
-def expected(root: Path, index: int) -> Picture:
+def expected(root: Path, index: int) -> Image:
     """The authors' way from 0..255 to 0..255, with the whole network."""
     visible, infrared = scene(index)
-    grey = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)
-    inputs = (min_max(torch.from_numpy(x)[None, None].float()) for x in (grey, infrared))
+    gray = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)
+    inputs = (min_max(torch.from_numpy(x)[None, None].float()) for x in (gray, infrared))
     with torch.no_grad():
         output = load_image_network(root / "lrrnet.safetensors")(*inputs)
     return to_uint8(output)[0, 0].numpy()
@@ -86,15 +86,15 @@ def test_folders_to_pictures_and_metrics(run: Run, root: Path, tmp_path: Path) -
         run, root, "--gray", "--metrics", "--csv", tmp_path / "m.csv", tmp_path / "out"
     )
     assert code == 0 and "3 fused in" in out and "Traceback" not in err
-    pictures = sorted((tmp_path / "out").glob("*"))
-    assert [path.name for path in pictures] == ["00.png", "01.png", "02.png"]
+    images = sorted((tmp_path / "out").glob("*"))
+    assert [path.name for path in images] == ["00.png", "01.png", "02.png"]
     rows = list(csv.DictReader((tmp_path / "m.csv").open()))
     assert [row["name"] for row in rows] == ["00", "01", "02", "mean"]
-    for index, path in enumerate(pictures):
+    for index, path in enumerate(images):
         fused = read_tir(path)
         assert (
             np.abs(fused.astype(int) - expected(root, index)).max() <= 1
-        )  # rounding of the quick form
+        )  # rounding of the fast form
         visible, infrared = scene(index)
         values = fusion_metrics(fused, cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY), infrared)
         for key in METRICS:
@@ -104,23 +104,23 @@ def test_folders_to_pictures_and_metrics(run: Run, root: Path, tmp_path: Path) -
     assert float(rows[3]["En"]) == pytest.approx(mean, abs=1e-5)
 
 
-def test_colour_keeps_the_chroma_of_the_visible_frame(run: Run, root: Path, tmp_path: Path) -> None:
+def test_color_keeps_the_chroma_of_the_visible_frame(run: Run, root: Path, tmp_path: Path) -> None:
     assert fuse(run, root, tmp_path / "out")[0] == 0
     visible, _ = scene(1)
     fused = cv2.cvtColor(read_rgb(tmp_path / "out" / "01.png"), cv2.COLOR_RGB2YCrCb).astype(int)
-    before = cv2.cvtColor(visible, cv2.COLOR_RGB2YCrCb).astype(int)
+    original = cv2.cvtColor(visible, cv2.COLOR_RGB2YCrCb).astype(int)
     inside = (fused[..., 0] > 40) & (fused[..., 0] < 215)  # elsewhere RGB may be cut off
     assert inside.mean() > 0.3
-    assert np.abs(fused - before)[inside][:, 1:].mean() < 3
+    assert np.abs(fused - original)[inside][:, 1:].mean() < 3
     assert np.abs(fused[..., 0] - expected(root, 1))[inside].mean() < 2
 
 
-def test_a_grey_visible_camera_gives_grey(root: Path) -> None:
+def test_a_gray_visible_camera_gives_gray(root: Path) -> None:
     network = load_image_network(root / "lrrnet.safetensors")
     visible, infrared = scene(0)
-    grey = cv2.cvtColor(cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    assert Fuser(network).fuse(grey, infrared).picture.ndim == 2
-    assert Fuser(network).fuse(visible, infrared).picture.ndim == 3
+    gray = cv2.cvtColor(cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    assert Fuser(network).fuse(gray, infrared).image.ndim == 2
+    assert Fuser(network).fuse(visible, infrared).image.ndim == 3
 
 
 def test_sixteen_bits_and_another_size(run: Run, root: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_sixteen_bits_and_another_size(run: Run, root: Path, tmp_path: Path) -> 
     visible, infrared = scene(0)
     small = cv2.resize(infrared, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
     frame = Fuser(load_image_network(root / "lrrnet.safetensors")).fuse(visible, small)
-    assert frame.grey.shape == frame.infrared.shape == (HEIGHT, WIDTH)
+    assert frame.gray.shape == frame.infrared.shape == (HEIGHT, WIDTH)
 
 
 def test_videos_side_by_side(run: Run, root: Path, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_batches_and_tiles_change_nothing(root: Path, name: str) -> None:
     tiled = [Fuser(network, tile=20).fuse(*pair) for pair in pairs]
     for a, b, c in zip(whole, together, tiled, strict=True):
         for other in (b, c):
-            assert np.abs(a.picture.astype(int) - other.picture).max() <= 1
+            assert np.abs(a.image.astype(int) - other.image).max() <= 1
     assert side_by_side(whole[0]).shape == (HEIGHT, 3 * WIDTH, 3)
 
 
@@ -188,13 +188,13 @@ def test_threads_change_nothing_and_are_given_back(root: Path) -> None:
         one = Fuser(network, tile=20).fuse(*scene(0))
         torch.set_num_threads(3)
         three = Fuser(network, tile=20)
-        assert np.array_equal(three.fuse(*scene(0)).picture, one.picture)
+        assert np.array_equal(three.fuse(*scene(0)).image, one.image)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
 
-def test_pictures_of_another_program_are_judged(run: Run, root: Path, tmp_path: Path) -> None:
+def test_images_of_another_program_are_scored(run: Run, root: Path, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     for index in range(3):
         visible, infrared = scene(index)
@@ -232,14 +232,14 @@ def test_users_faults_are_one_line(run: Run, root: Path, tmp_path: Path) -> None
         ((out, "--tile", -1), {}, "tile is -1"),
         ((out,), {"rgb": "nowhere"}, "no such folder or video"),
         ((out,), {"tir": tmp_path / "one"}, "unequal frame counts"),
-        ((out,), {"tir": tmp_path / "renamed"}, "lacks the counterpart of 1 of 3 pictures"),
+        ((out,), {"tir": tmp_path / "renamed"}, "lacks the counterpart of 1 of 3 images"),
         (
             (out,),
             {"rgb": "color/00.png", "tir": tmp_path / "small.png"},
             "register the two cameras",
         ),
         ((out / "deep" / "er",), {}, "the folder above it does not exist"),
-        ((tmp_path / "a.png",), {}, "several pictures do not fit one file"),
+        ((tmp_path / "a.png",), {}, "several images do not fit one file"),
         ((out, "--csv", tmp_path / "no" / "m.csv"), {}, "the folder does not exist"),
         ((out, "--weights", tmp_path / "nothing.pth"), {}, "no such weights file"),
         ((out, "--weights", tmp_path / "text.safetensors"), {}, "damaged or not a safetensors"),
@@ -274,10 +274,10 @@ def test_the_shipped_weights_show_what_is_hot_and_keep_the_visible_scene() -> No
     visible, infrared = scene(2)
     fused = Fuser(network, color=False).fuse(visible, infrared)
     cold = Fuser(network, color=False).fuse(visible, np.where(infrared > 100, 40, infrared))
-    hot, beside = fused.grey[12:28, 18:28].mean(), fused.grey[32:46, 18:28].mean()
+    hot, beside = fused.gray[12:28, 18:28].mean(), fused.gray[32:46, 18:28].mean()
     assert hot > beside + 40
-    apart = np.corrcoef(cold.grey.ravel(), cold.visible.ravel())[0, 1]
-    assert apart > 0.7  # without a hot target it is the visible picture that is seen
+    apart = np.corrcoef(cold.gray.ravel(), cold.visible.ravel())[0, 1]
+    assert apart > 0.7  # without a hot target it is the visible image that is seen
 
 
 def test_weights_say_what_they_belong_to(root: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fusion_modules.image import (
     LRRNet,
     LWCDenseFuse,
     fuse_tiled,
-    quicken,
+    optimize_for_cpu,
 )
 from fusion_modules.image import (
     fast_lrrnet as quick,
@@ -133,8 +133,8 @@ def test_quick_form_is_the_network(
             elif theta == "mixed":
                 stack.theta[0, 1::3] = torch.tensor([-0.1, 0.0, 1e-12]).double()
     visible, infrared = pictures(12, 11)
-    fast = quicken(network)
-    assert type(fast).__name__ == "QuickLRRNet" and fast.margin == network.margin
+    fast = optimize_for_cpu(network)
+    assert type(fast).__name__ == "FastLRRNet" and fast.margin == network.margin
     assert not fast.training and not fast(visible, infrared).requires_grad
     torch.testing.assert_close(fast(visible, infrared), network(visible, infrared))
     for name, part in network.parts(visible, infrared).items():
@@ -144,7 +144,7 @@ def test_quick_form_is_the_network(
 
 def test_quick_parts_of_lrcfuse() -> None:
     network = build("lrcfuse")
-    fast = quicken(network)
+    fast = optimize_for_cpu(network)
     assert fast is not network and type(network.parts_network) is LRRNet
     torch.testing.assert_close(fast(*pictures()), network(*pictures()))
     assert tuple(fast.parts(*pictures())) == LRCFuse.part_names
@@ -152,7 +152,7 @@ def test_quick_parts_of_lrcfuse() -> None:
 
 def test_what_has_no_quick_form_stays_itself() -> None:
     for network in (LRRNet(width=4, extractor="dense"), LRRNet(channels=2), LWCDenseFuse(growth=4)):
-        assert quicken(network) is network and not network.training
+        assert optimize_for_cpu(network) is network and not network.training
 
 
 def test_common_code_is_sparse_coding_of_the_stacked_sources() -> None:

@@ -21,8 +21,12 @@ from rgbt_track.config.image_fusion import (
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import load_config
 from rgbt_track.image_fusion.networks import build_image_network, load_image_network
-from rgbt_track.image_fusion.training.ablation import judge, train_variant, variants
-from rgbt_track.image_fusion.training.data import PairPictures, find_pairs, stretched
+from rgbt_track.image_fusion.training.ablation import (
+    find_variants,
+    score_network,
+    train_variant,
+)
+from rgbt_track.image_fusion.training.data import PairImages, find_pairs, stretch_range
 from rgbt_track.image_fusion.training.vgg_features import STAND_IN, vgg_blocks
 from rgbt_track.io.images import write_image
 from rgbt_track.resources import folder
@@ -97,7 +101,7 @@ def test_shipped_experiments_are_the_papers() -> None:
     assert {"lrrnet", "lrrnet_paper", "lrcfuse", "lwc_densefuse"} <= {p.stem for p in SHIPPED}
     base = to_mapping(load_image_experiment("lrrnet"))
     changed = {}
-    for name, path in variants(None, []).items():
+    for name, path in find_variants(None, []).items():
         other = to_mapping(load_image_experiment(path))
         flat = [(k, v) for section in ("network", "training") for k, v in _flat(other[section])]
         assert len(flat) == len(dict(flat))
@@ -155,7 +159,7 @@ def test_trackers_and_image_networks_are_kept_apart(tmp_path: Path) -> None:
         build_image_network("lrrnet", {"widht": 4})
 
 
-def test_pairs_are_squares_in_grey_drawn_by_their_key(pairs: Path) -> None:
+def test_pairs_are_squares_in_gray_drawn_by_their_key(pairs: Path) -> None:
     source = (PairSourceConfig(),)
     found = find_pairs(source * 2, str(pairs))  # each pair once
     assert [(a.parent.name, b.parent.name, a.stem == b.stem) for a, b in found] == [
@@ -163,25 +167,25 @@ def test_pairs_are_squares_in_grey_drawn_by_their_key(pairs: Path) -> None:
     ] * 4
     assert len(find_pairs((PairSourceConfig(every=2),), str(pairs))) == 4  # stills: one frame each
     training = ImageTrainingConfig(side=16, view="crop")
-    data = PairPictures(found, training)
+    data = PairImages(found, training)
     visible, infrared = data[0, 3]
     assert visible.shape == infrared.shape == (1, 16, 16) and visible.dtype == torch.float32
     assert visible.min() >= 0 and 60 < visible.max() <= 255
     assert torch.equal(data[0, 3][0], visible)
     others = [data[key][0] for key in [(0, 4), (1, 3)]]
-    others.append(PairPictures(found, replace(training, seed=9))[0, 3][0])
+    others.append(PairImages(found, replace(training, seed=9))[0, 3][0])
     assert not any(torch.equal(other, visible) for other in others)
-    whole = PairPictures(found, ImageTrainingConfig(side=20)).whole(0)[0]
+    whole = PairImages(found, ImageTrainingConfig(side=20)).whole(0)[0]
     assert whole[0, :, 0].mean() < 40 and whole[0, :, -1].mean() > 150  # the whole ramp, squeezed
 
 
 def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:
     for name in ("color", "ir"):
         (tmp_path / name).mkdir()
-        picture = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
-        picture[...] = picture[..., :1]
-        write_image(tmp_path / name / "a.png", picture)
-    data = PairPictures(
+        image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
+        image[...] = image[..., :1]
+        write_image(tmp_path / name / "a.png", image)
+    data = PairImages(
         find_pairs((PairSourceConfig(),), str(tmp_path)), ImageTrainingConfig(side=16, view="crop")
     )
     for index in range(5):
@@ -189,24 +193,24 @@ def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:
         assert torch.equal(visible, infrared)
 
 
-def test_crops_are_stretched_by_the_whole_picture(pairs: Path) -> None:
+def test_crops_are_stretched_by_the_whole_image(pairs: Path) -> None:
     found = find_pairs((PairSourceConfig(),), str(pairs))
-    data = PairPictures(found, ImageTrainingConfig(side=16, view="crop"))
+    data = PairImages(found, ImageTrainingConfig(side=16, view="crop"))
     whole = data.whole(0)[1]  # infrared of 40 and 220
     assert whole.min() == 0 and whole.max() == 255
     values = {float(x) for index in range(8) for x in data[0, index][1].unique()}
     assert {0.0, 255.0} <= values
-    assert stretched(np.full((2, 2), 9, np.uint8)).max() == 0
+    assert stretch_range(np.full((2, 2), 9, np.uint8)).max() == 0
 
 
-def test_stand_in_features_keep_the_size_of_pixels() -> None:
+def test_untrained_features_keep_the_size_of_pixels() -> None:
     blocks = vgg_blocks(STAND_IN)
-    pictures = 255 * torch.rand(1, 1, 32, 32).expand(-1, 3, -1, -1)
-    maps = blocks(pictures)
+    images = 255 * torch.rand(1, 1, 32, 32).expand(-1, 3, -1, -1)
+    maps = blocks(images)
     shapes = [tuple(m.shape[1:]) for m in maps]
     assert shapes == [(16, 32, 32), (32, 16, 16), (64, 8, 8), (128, 4, 4)]
     assert all(40 < m.square().mean().sqrt() < 400 for m in maps)
-    assert all(torch.equal(a, b) for a, b in zip(maps, vgg_blocks(STAND_IN)(pictures), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(maps, vgg_blocks(STAND_IN)(images), strict=True))
 
 
 def test_blocks_are_torchvisions_and_weights_come_from_files(tmp_path: Path) -> None:
@@ -216,13 +220,13 @@ def test_blocks_are_torchvisions_and_weights_come_from_files(tmp_path: Path) -> 
     features = make_layers(cfgs["D"])
     torch.save({f"features.{k}": v for k, v in features.state_dict().items()}, tmp_path / "vgg.pth")
     blocks = vgg_blocks(str(tmp_path / "vgg.pth"))
-    picture = torch.rand(1, 3, 32, 32)
-    x, expected = picture, []
+    image = torch.rand(1, 3, 32, 32)
+    x, expected = image, []
     for index, layer in enumerate(features):
         x = layer(x)
         if index in (3, 8, 15, 22):  # relu1_2, relu2_2, relu3_3, relu4_3
             expected.append(x)
-    for got, want in zip(blocks(picture), expected, strict=True):
+    for got, want in zip(blocks(image), expected, strict=True):
         torch.testing.assert_close(got, want)
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"not VGG-16: 0\.weight is"):
@@ -349,19 +353,19 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, pairs: Path) ->
         run(config, tmp_path / "run")
 
 
-def test_ablations_train_what_is_missing_and_are_judged_alike(tmp_path: Path, pairs: Path) -> None:
+def test_ablations_train_what_is_missing_and_are_scored_alike(tmp_path: Path, pairs: Path) -> None:
     place = tmp_path / "experiments"
     place.mkdir()
     written(place)
-    found = variants(place, [])
+    found = find_variants(place, [])
     assert list(found) == ["lrrnet_small"]
     weights = train_variant(found["lrrnet_small"], pairs, tmp_path / "out", [], "cpu")
     written_at = weights.stat().st_mtime_ns
     assert train_variant(found["lrrnet_small"], pairs, tmp_path / "out", []) == weights
     assert weights.stat().st_mtime_ns == written_at
-    values = judge(weights, pairs, limit=2)
+    values = score_network(weights, pairs, limit=2)
     assert values["En"] > 0 and np.isfinite(values["Nabf"])
     with pytest.raises(ValueError, match="no variant 'block2', did you mean 'blocks2'"):
-        variants(None, ["block2"])
+        find_variants(None, ["block2"])
     with pytest.raises(FileNotFoundError, match="no experiments"):
-        variants(tmp_path / "nowhere", [])
+        find_variants(tmp_path / "nowhere", [])

@@ -1,16 +1,16 @@
-"""Whole image-fusion networks: one picture out of a visible and an infrared one.
+"""Image-fusion networks: one image out of a visible and an infrared one.
 
     net = LRRNet.from_official("their_file.model")
     fused = net(visible, infrared)            # (B, 1, H, W) in [0, 1] each -> (B, 1, H, W)
 
-``IMAGE_NETWORKS`` lists the names; ``fuse_tiled`` takes pictures of any size; ``losses`` and
-``metrics`` have what the papers train with and print. Needs torch and nothing else.
+``IMAGE_NETWORKS`` lists the names; ``fuse_tiled`` fuses images of any size; ``losses`` and
+``metrics`` are those of the papers. Needs torch and nothing else.
 """
 
 from __future__ import annotations
 
 from fusion_modules.image.base import ImageFusion, min_max, to_uint8
-from fusion_modules.image.fast_lrrnet import quicken
+from fusion_modules.image.fast_lrrnet import optimize_for_cpu, quicken
 from fusion_modules.image.lrcfuse import LRCFuse
 from fusion_modules.image.lrrnet import LRRNet
 from fusion_modules.image.lwc_densefuse import LWCDenseFuse
@@ -30,6 +30,7 @@ __all__ = [
     "LWCDenseFuse",
     "fuse_tiled",
     "min_max",
+    "optimize_for_cpu",
     "parts_tiled",
     "quicken",
     "to_uint8",

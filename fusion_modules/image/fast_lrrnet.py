@@ -1,15 +1,15 @@
-"""LRRNet for processors: the same numbers, an order of magnitude quicker, without gradients.
+"""LRRNet for inference on a CPU: the same results, an order of magnitude faster, no gradients.
 
-For grey pictures every block of a stack passes its 2n maps through a single one (C1: 2n -> 1,
-C2: 1 -> 2n). As convolutions these are starved of work, and each writes the 2n maps to memory and
-reads them again. Here a block is two matrix products over columns of pixels::
+For gray images every block of a stack passes its 2n maps through a single one (C1: 2n -> 1,
+C2: 1 -> 2n). As convolutions these do little work per byte, and each writes the 2n maps to memory
+and reads them again. Here a block is two matrix products over columns of pixels::
 
     P = W1 Z  (k^2 x pixels),  one map r = X - (sum of P's rows, each shifted by its tap)
     Z <- h( lam Z + W2 [r's k^2 shifts] )
 
-and what touches the 2n maps (product, threshold, next product) is done chunk by chunk of pixels
-while the chunk lies in the cache. Dividing channel j by its threshold makes all thresholds 1, so
-that torch's own ``softshrink`` serves; a threshold that is not positive keeps its formula.
+and the steps on the 2n maps (product, threshold, next product) are done for a chunk of pixels at a
+time, while the chunk is in the cache. Dividing channel j by its threshold makes all thresholds 1,
+so that torch's ``softshrink`` can be used; thresholds that are not positive keep their formula.
 """
 
 from __future__ import annotations
@@ -27,26 +27,29 @@ from fusion_modules.image.lrrnet import LRRNet
 from fusion_modules.llrr import LLRRStack
 
 CHUNK = 512
-_LEAST_SCALE = 1e-6
+_MIN_SCALE = 1e-6
 
 
-def quicken(network: ImageFusion) -> ImageFusion:
-    """The quick form of a network where it has one, else the network itself, in eval mode.
+def optimize_for_cpu(network: ImageFusion) -> ImageFusion:
+    """A faster equivalent of a network where there is one, else the network itself, in eval mode.
 
-    The quick form keeps no gradients and does not follow later changes of the weights.
+    The fast form has no gradients and does not follow later changes of the weights.
     """
     network.eval()
     if isinstance(network, LRCFuse):
-        twin = copy.deepcopy(network)
-        twin.parts_network = quicken(network.parts_network)
-        return twin
+        fast = copy.deepcopy(network)
+        fast.parts_network = optimize_for_cpu(network.parts_network)
+        return fast
     if not isinstance(network, LRRNet) or network.channels > 1:
         return network
-    return QuickLRRNet(network).eval() if isinstance(network.stack_visible, LLRRStack) else network
+    return FastLRRNet(network).eval() if isinstance(network.stack_visible, LLRRStack) else network
 
 
-class QuickLRRNet(ImageFusion):
-    """``LRRNet.fuse`` and ``parts`` of a grey network with LLRR stacks, equal up to rounding."""
+quicken = optimize_for_cpu  # the earlier name, for existing code
+
+
+class FastLRRNet(ImageFusion):
+    """``LRRNet.fuse`` and ``parts`` of a gray network with LLRR stacks, equal up to rounding."""
 
     part_names = LRRNet.part_names
 
@@ -56,8 +59,8 @@ class QuickLRRNet(ImageFusion):
         self.smallest_side = network.smallest_side
         visible, infrared = network.stack_visible, network.stack_infrared
         assert isinstance(visible, LLRRStack) and isinstance(infrared, LLRRStack)
-        self.visible = _QuickStack(visible, network.low_visible, network.sparse_visible)
-        self.infrared = _QuickStack(infrared, network.low_infrared, network.sparse_infrared)
+        self.visible = FastStack(visible, network.low_visible, network.sparse_visible)
+        self.infrared = FastStack(infrared, network.low_infrared, network.sparse_infrared)
 
     @property
     def margin(self) -> int:
@@ -76,72 +79,79 @@ class QuickLRRNet(ImageFusion):
         return dict(zip(self.part_names, (*sources, *fused), strict=True))
 
     def _source_parts(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
-        seen = torch.stack([self.visible(item[0]) for item in visible])  # (B, 2, H, W)
-        felt = torch.stack([self.infrared(item[0]) for item in infrared])
-        return seen[:, :1], seen[:, 1:], felt[:, :1], felt[:, 1:]
+        """L and S of the visible, then of the infrared source, (B, 1, H, W) each."""
+        parts_visible = torch.stack([self.visible(image[0]) for image in visible])  # (B, 2, H, W)
+        parts_infrared = torch.stack([self.infrared(image[0]) for image in infrared])
+        return (*parts_visible.split(1, dim=1), *parts_infrared.split(1, dim=1))
 
 
-class _QuickStack(nn.Module):
-    """One stack and the two convolutions after it: (H, W) -> (2, H, W), L and S."""
+class FastStack(nn.Module):
+    """One LLRR stack and the convolutions of L and S after it: (H, W) -> (2, H, W), L and S.
 
-    theta: Tensor  # of the channels at the end, whose thresholds are not positive
+    Channels are sorted: positive thresholds, which become 1, come first.
+    """
+
+    theta: Tensor  # of the last channels, whose thresholds are not positive
     encode: Tensor  # (1 + blocks, 2n, k^2 + 1): C0 and each block's C2
     decode: Tensor  # (blocks, k^2, 2n): each block's C1
-    decode_last: Tensor  # (2 k^2, 2n): what makes L's and S's one map
-    bias: Tensor
-    bias_last: Tensor
+    decode_last: Tensor  # (2 k^2, 2n): the convolutions of L and S
+    bias: Tensor  # (blocks,): of each block's C1
+    bias_last: Tensor  # (2,): of the convolutions of L and S
 
     def __init__(self, stack: LLRRStack, low: nn.Conv2d, sparse: nn.Conv2d) -> None:
         super().__init__()
+        # Sort the channels by the sign of their thresholds.
         theta = stack.theta.detach().flatten()
-        order = (theta > _LEAST_SCALE).to(torch.uint8).argsort(descending=True, stable=True)
-        self.positive = int((theta > _LEAST_SCALE).sum())
+        order = (theta > _MIN_SCALE).to(torch.uint8).argsort(descending=True, stable=True)
+        self.positive = int((theta > _MIN_SCALE).sum())
         self.kernel = stack.c0.kernel_size[0]
         self.lam = stack.lam.item()
-        scale = torch.where(theta > _LEAST_SCALE, theta, torch.ones_like(theta))[order]
-
-        def encoder(conv: nn.Conv2d) -> Tensor:  # (2n, k^2 + 1), the bias last
-            return (_with_bias(conv).detach()[order] / scale.view(-1, 1)).contiguous()
-
-        def decoder(weight: Tensor) -> Tensor:  # (k^2, 2n)
-            return (weight.detach().flatten(1)[order] * scale.view(-1, 1)).T.contiguous()
-
+        scale = torch.where(theta > _MIN_SCALE, theta, torch.ones_like(theta))[order]
+        # Convolutions to 2n maps as matrices (2n, k^2 + 1), the bias last, rows divided by theta.
+        encoders = [stack.c0, *(block.c2 for block in stack.blocks)]
+        encode = [
+            torch.cat([conv.weight.flatten(1), conv.bias.view(-1, 1)], dim=1)[order]
+            / scale.view(-1, 1)
+            for conv in encoders
+        ]
+        # Convolutions to one map as matrices (k^2, 2n), columns multiplied by theta.
+        decoders = [block.c1 for block in stack.blocks]
+        zeros = torch.zeros_like(low.weight[0])
+        weights = [conv.weight[0] for conv in decoders]
+        weights += [torch.cat([low.weight[0], zeros]), torch.cat([zeros, sparse.weight[0]])]
+        decode = [(x.flatten(1)[order] * scale.view(-1, 1)).T.contiguous() for x in weights]
         assert low.bias is not None and sparse.bias is not None
-        nothing = torch.zeros_like(low.weight[0])
-        lasts = (torch.cat([low.weight[0], nothing]), torch.cat([nothing, sparse.weight[0]]))
-        self._keep("theta", theta[order[self.positive :]].view(-1, 1))
-        self._keep("encode", torch.stack([encoder(c) for c in _encoders(stack)]))
-        self._keep("decode", torch.stack([decoder(c.weight[0]) for c in _decoders(stack)]))
-        self._keep("decode_last", torch.cat([decoder(weight) for weight in lasts]))
-        self._keep(
-            "bias", torch.stack([b for b in (c.bias for c in _decoders(stack)) if b is not None])
-        )
-        self._keep("bias_last", torch.cat([low.bias, sparse.bias]))
+        buffers = {
+            "theta": theta[order[self.positive :]].view(-1, 1),
+            "encode": torch.stack(encode),
+            "decode": torch.stack(decode[:-2]),
+            "decode_last": torch.cat(decode[-2:]),
+            "bias": torch.stack([conv.bias for conv in decoders]),
+            "bias_last": torch.cat([low.bias, sparse.bias]),
+        }
+        for name, value in buffers.items():
+            self.register_buffer(name, value.detach().clone(), persistent=False)
 
-    def _keep(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name, value.detach().clone(), persistent=False)
-
-    def forward(self, picture: Tensor) -> Tensor:
-        pixels = picture.numel()
-        spans = [slice(begin, begin + CHUNK) for begin in range(0, pixels, CHUNK)]
-        shifts, codes = _columns(picture[None, None], self.kernel)[0], []
-        products = picture.new_empty(self.decode.shape[1], pixels)
-        for span in spans:
-            code = self._threshold(self.encode[0] @ shifts[:, span])
-            products[:, span] = self.decode[0] @ code
+    def forward(self, image: Tensor) -> Tensor:
+        pixels = image.numel()
+        chunks = [slice(begin, begin + CHUNK) for begin in range(0, pixels, CHUNK)]
+        # Z_0 = h(C0 X), and the products of the first C1 with it.
+        shifts, codes = _columns(image[None, None], self.kernel)[0], []
+        products = image.new_empty(self.decode.shape[1], pixels)
+        for chunk in chunks:
+            code = self._threshold(self.encode[0] @ shifts[:, chunk])
+            products[:, chunk] = self.decode[0] @ code
             codes.append(code)
+        # Each block, and the products of the following C1 or, at the end, of L's and S's.
         following = [*self.decode[1:], self.decode_last]
         for encode, decode, bias in zip(self.encode[1:], following, self.bias, strict=True):
-            rest = picture - self._summed(products, picture.shape)[0] - bias
-            shifts = _columns(rest[None, None], self.kernel)[0]
-            products = picture.new_empty(len(decode), pixels)
-            for code, span in zip(codes, spans, strict=True):
-                code.addmm_(encode, shifts[:, span], beta=self.lam)
-                products[:, span] = decode @ self._threshold(code)
-        return self._summed(products, picture.shape) + self.bias_last.view(2, 1, 1)
-
-    def _summed(self, products: Tensor, size: torch.Size) -> Tensor:
-        return _gather(products.view(1, -1, *size), self.kernel)[0]
+            residual = image - _sum_taps(products, image.shape, self.kernel)[0] - bias
+            shifts = _columns(residual[None, None], self.kernel)[0]
+            products = image.new_empty(len(decode), pixels)
+            for code, chunk in zip(codes, chunks, strict=True):
+                code.addmm_(encode, shifts[:, chunk], beta=self.lam)
+                products[:, chunk] = decode @ self._threshold(code)
+        return _sum_taps(products, image.shape, self.kernel) + self.bias_last.view(2, 1, 1)
 
     def _threshold(self, code: Tensor) -> Tensor:
         """Eq. 9 in place: thresholds of 1 first, then those that are not positive."""
@@ -152,34 +162,21 @@ class _QuickStack(nn.Module):
         return code
 
 
-def _encoders(stack: LLRRStack) -> list[nn.Conv2d]:
-    return [stack.c0, *(block.c2 for block in stack.blocks)]  # type: ignore[list-item]
+def _columns(image: Tensor, side: int) -> Tensor:
+    """The shifts of mirrored images, and ones for the bias: (B, 1, H, W) -> (B, k^2 + 1, H W)."""
+    padded = F.pad(image, (side // 2,) * 4, mode="reflect")
+    shifts = F.unfold(padded, side)
+    return torch.cat([shifts, torch.ones_like(shifts[:, :1])], dim=1)
 
 
-def _decoders(stack: LLRRStack) -> list[nn.Conv2d]:
-    return [block.c1 for block in stack.blocks]  # type: ignore[misc]
-
-
-def _columns(picture: Tensor, side: int) -> Tensor:
-    """The shifts of mirrored pictures, and ones for the bias: (B, 1, H, W) -> (B, k^2 + 1, H W)."""
-    padded = F.pad(picture, (side // 2,) * 4, mode="reflect")
-    shifted = F.unfold(padded, side)
-    return torch.cat([shifted, torch.ones_like(shifted[:, :1])], dim=1)
-
-
-def _gather(products: Tensor, side: int) -> Tensor:
-    """Sum of each map's k^2 products, each shifted by its tap: (B, m k^2, H, W) -> (B, m, H, W)."""
-    height, width = products.shape[-2:]
+def _sum_taps(products: Tensor, size: torch.Size, side: int) -> Tensor:
+    """Sum of each map's k^2 products, each shifted by its tap: (m k^2, H W) -> (m, H, W)."""
+    height, width = size
+    products = products.view(1, -1, height, width)
     padded = F.pad(products, (side // 2,) * 4, mode="reflect").unflatten(1, (-1, side * side))
     taps = (divmod(tap, side) for tap in range(side * side))
     shifted = (
-        padded[:, :, tap, row : row + height, column : column + width]
+        padded[0, :, tap, row : row + height, column : column + width]
         for tap, (row, column) in enumerate(taps)
     )
     return reduce(torch.add, shifted)
-
-
-def _with_bias(conv: nn.Conv2d) -> Tensor:
-    """Weights of a one-channel convolution beside its bias, as a matrix (out, k^2 + 1)."""
-    assert conv.bias is not None
-    return torch.cat([conv.weight.flatten(1), conv.bias.view(-1, 1)], dim=1)

@@ -1,4 +1,4 @@
-"""``rgbt-track fuse``: one picture or video out of a visible and a thermal one."""
+"""``rgbt-track fuse``: one image or video out of a visible and a thermal one."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from rgbt_track.image_fusion.fuser import FusedFrame, Fuser
     from rgbt_track.image_fusion.inputs import NamedPairs
     from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.outputs import PictureOutput
+    from rgbt_track.image_fusion.outputs import ImageOutput
     from rgbt_track.io.frames import Frame
 
     Named = tuple[str, Frame, Frame]
 
-_MOST_ROWS = 250
+_MAX_ROWS = 250
 
 
 def fuse(
-    out: Path = typer.Argument(None, help="A folder, a .mp4, or a picture's path for one pair."),
-    rgb: str = typer.Option(..., help="Visible: a folder, a picture, a video, a camera's index."),
+    out: Path = typer.Argument(None, help="A folder, a .mp4, or an image's path for one pair."),
+    rgb: str = typer.Option(..., help="Visible: a folder, an image, a video, a camera's index."),
     tir: str = typer.Option(..., help="Thermal, registered to the visible; 8 or 16 bits."),
     weights: Path = typer.Option(None, help="Weights of `train`, or LRRNet's published file."),
     device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
-    color: bool = typer.Option(True, "--color/--gray", help="Keep the visible colours, or grey."),
-    tile: int = typer.Option(None, help="Compute in tiles of this side; 0: whole pictures."),
+    color: bool = typer.Option(True, "--color/--gray", help="Keep the visible colors, or gray."),
+    tile: int = typer.Option(None, help="Compute in tiles of this side; 0: whole images."),
     batch: int = typer.Option(1, help="Pairs at once, of one size; helps on GPUs."),
     parts: bool = typer.Option(False, "--parts", help="Also write low-rank and sparse parts."),
     beside: bool = typer.Option(False, "--side-by-side", help="Visible, thermal, fused in one."),
     metrics: bool = typer.Option(False, "--metrics", help="Print En SD MI SSIM VIF Nabf ..."),
     csv: Path = typer.Option(None, help="Write the metrics to this file."),
-    fused: Path = typer.Option(None, help="Only judge these fused pictures of another program."),
+    fused: Path = typer.Option(None, help="Only score these fused images of another program."),
 ) -> None:
-    """Fuse a visible and a thermal picture, folder, video or camera.
+    """Fuse a visible and a thermal image, folder, video or camera.
 
-    Colour frames keep their colours: only the luminance is fused. Ctrl-C ends a camera; what was
+    Color frames keep their colors: only the luminance is fused. Ctrl-C ends a camera; what was
     fused is kept.
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
@@ -88,11 +88,11 @@ def _run(
     from contextlib import ExitStack
 
     from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.outputs import PictureOutput
+    from rgbt_track.image_fusion.outputs import ImageOutput
 
     table, count = MetricTable(), 0
     with ExitStack() as stack:
-        output = PictureOutput(out, pairs.fps, pairs.is_single) if out is not None else None
+        output = ImageOutput(out, pairs.fps, pairs.is_single) if out is not None else None
         if output is not None:
             stack.enter_context(output)
         try:
@@ -114,16 +114,16 @@ def _run(
         _print_table(table, csv)
 
 
-def _write(output: PictureOutput, name: str, frame: FusedFrame, beside: bool) -> None:
+def _write(output: ImageOutput, name: str, frame: FusedFrame, beside: bool) -> None:
     from rgbt_track.image_fusion.fuser import side_by_side
 
-    output.add(name, side_by_side(frame) if beside else frame.picture)
+    output.add(name, side_by_side(frame) if beside else frame.image)
 
 
 def _metrics(frame: FusedFrame) -> dict[str, float]:
     from fusion_modules.image.metrics import fusion_metrics
 
-    return fusion_metrics(frame.grey, frame.visible, frame.infrared)
+    return fusion_metrics(frame.gray, frame.visible, frame.infrared)
 
 
 def _score(pairs: NamedPairs, fused: Path) -> MetricTable:
@@ -144,7 +144,7 @@ def _groups(pairs: Iterator[Named], size: int) -> Iterator[list[Named]]:
 
 
 def _print_table(table: MetricTable, csv: Path | None) -> None:
-    table.print(per_pair=len(table.rows) <= _MOST_ROWS)
+    table.print(per_pair=len(table.rows) <= _MAX_ROWS)
     if csv is not None:
         table.write_csv(csv)
         typer.echo(f"metrics in {csv}")

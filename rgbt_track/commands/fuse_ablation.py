@@ -15,8 +15,8 @@ def fuse_ablation(
     experiments: Path = typer.Option(
         None, help="A folder of YAMLs; LRRNet's ablations without it."
     ),
-    test: Path = typer.Option(None, help="Pairs to judge by; those of the training without it."),
-    limit: int = typer.Option(0, help="Judge by the first so many pairs; 0 for all."),
+    test: Path = typer.Option(None, help="Pairs to score on; those of the training without it."),
+    limit: int = typer.Option(0, help="Score on the first N pairs only; 0 for all."),
     out: Path = typer.Option(Path("runs/fuse_ablation"), help="A run folder per variant in it."),
     only: list[str] = typer.Option(None, help="Names of variants; may be repeated."),
     accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
@@ -32,15 +32,19 @@ def fuse_ablation(
     require("train", "lightning", "tensorboard", "matplotlib")
     from rgbt_track.commands.train import quieten_lightning
     from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.training.ablation import judge, train_variant, variants
+    from rgbt_track.image_fusion.training.ablation import (
+        find_variants,
+        score_network,
+        train_variant,
+    )
 
     quieten_lightning()
-    chosen = variants(experiments, only or [])
+    variants = find_variants(experiments, only or [])
     table = MetricTable()
-    for name, path in chosen.items():
-        typer.echo(f"{name} ({len(table.rows) + 1} of {len(chosen)})", err=True)
+    for name, path in variants.items():
+        typer.echo(f"{name} ({len(table.rows) + 1} of {len(variants)})", err=True)
         weights = train_variant(path, pairs, out / name, settings or [], accelerator)
-        table.add(name, judge(weights, test or pairs, limit))
+        table.add(name, score_network(weights, test or pairs, limit))
         table.write_csv(out / "ablation.csv", mean=False)
     table.print(heading="variant", mean=False)
     typer.echo(f"table in {out / 'ablation.csv'}")

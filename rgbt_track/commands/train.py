@@ -33,8 +33,7 @@ def train(
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     quieten_lightning()
-    from lightning.pytorch.utilities import rank_zero_only
-
+    from rgbt_track.training.lightning_internals import is_main_process
     from rgbt_track.training.run import train as run
 
     weights = run(
@@ -45,7 +44,7 @@ def train(
         nodes=nodes,
         accelerator=accelerator,
     )
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if is_main_process():
         typer.echo(f"weights: {weights}")
         typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
 
@@ -81,10 +80,9 @@ def _train_image_fusion(
     config = load_image_experiment(experiment, settings)
     require("train", "lightning", "tensorboard", "matplotlib")
     quieten_lightning()
-    from lightning.pytorch.utilities import rank_zero_only
-
     from rgbt_track.image_fusion.training.run import train_image_fusion
     from rgbt_track.image_fusion.training.vgg_features import STAND_IN
+    from rgbt_track.training.lightning_internals import is_main_process
 
     if config.training.features == STAND_IN:
         typer.echo(
@@ -100,6 +98,6 @@ def _train_image_fusion(
         nodes=nodes,
         accelerator=accelerator,
     )
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if is_main_process():
         typer.echo(f"weights: {weights}")
         typer.echo(f"fuse with them: rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT")

@@ -14,15 +14,17 @@ from rgbt_track.config.pairs import AugmentConfig, SourceConfig, StoreConfig, Ta
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms; SiamRPN++'s 1.0 and 1.2, DFAT's 0.1 for the feature loss (eq. 15).
+    """Weights of the terms of the loss: SiamRPN++'s 1.0 and 1.2, DFAT's 0.1 for eq. 15.
 
     Args:
-        cls, loc, feature, iou: weights of classification, of the offsets' distance, of eq. 15, and
-            of 1 - IoU of the decoded boxes.
+        cls: weight of the classification.
+        loc: weight of the regression of the offsets.
+        feature: weight of the feature loss (eq. 15); 0 switches it off.
+        iou: weight of 1 - IoU of the decoded boxes; 0 switches it off.
         classification: ``cross_entropy`` (pysot); with ``quality`` the score of a target anchor
             learns the overlap of its own box, by quality focal loss.
-        regression: distance of the offsets, ``l1`` (pysot) or ``smooth_l1``.
-        feature_levels: the three levels of eq. 15, by index.
+        regression: ``l1`` (pysot) or ``smooth_l1``.
+        feature_levels: indices of the shallow, middle and deep level of eq. 15.
     """
 
     cls: float = 1.0
@@ -36,10 +38,22 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Optimiser and schedule. Rates are those of the heads; a group's is its factor times that.
+    """Optimizer and learning rate schedule.
 
-    ``warmup_epochs`` lead linearly from ``warmup_lr`` to ``lr``; the rest leads to ``final_lr`` by
-    ``schedule``. ``frozen_backbone_epochs`` delays the backbone, as SiamRPN++ does.
+    Args:
+        name: ``sgd`` or ``adamw``.
+        lr: learning rate of the heads after the warm-up.
+        final_lr: learning rate at the end of the run.
+        warmup_lr: learning rate at the start of the warm-up.
+        warmup_epochs: epochs of linear growth from ``warmup_lr`` to ``lr``.
+        schedule: how ``lr`` falls to ``final_lr``: ``log`` (SiamRPN++), ``cosine``, or not at all.
+        momentum: of SGD.
+        weight_decay: of the weights of layers.
+        backbone: factor of the backbone's learning rate.
+        neck: factor of the neck's.
+        fusion: factor of the fusion module's.
+        frozen_backbone_epochs: the backbone is trained only after so many epochs (SiamRPN++: 10).
+        clip: largest norm of the gradient; 0 for none.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -64,10 +78,10 @@ class TrainingConfig:
     Args:
         root: the folder that relative paths of sources begin at.
         sources: what is trained on.
-        validation: sequences held out; the best checkpoints are those that track them best.
+        validation: held-out sequences; the best checkpoints are those that track them best.
         validation_frames: of each of them, at most so many frames; 0 for all.
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
-            module and its head with all else frozen (the paper's way), ``all`` everything.
+            module and its head with the rest frozen (as in the paper), ``all`` everything.
         init_weights: weights to start from: a path, or one below ``root``.
         init_backbone: otherwise weights for the backbone alone. For resnet50 torchvision's, such
             as ``IMAGENET1K_V2``, downloaded once; they go with ``model.pixels: imagenet``. For a
@@ -83,15 +97,19 @@ class TrainingConfig:
             another scene (crop-transform-paste).
         workers: loader processes per training process.
         freeze_batch_norm: keep every batch norm's running statistics as they are.
-        frozen_engine: what computes a backbone that does not learn, ``torch`` or ``openvino`` (on a
-            CPU, in bfloat16; needs ``pip install openvino``).
-        channels_last: memory layout of the network, faster on most processors.
+        frozen_engine: what computes a frozen backbone, ``torch`` or ``openvino`` (on a CPU, in
+            bfloat16; needs ``pip install openvino``).
+        channels_last: memory layout of the network, faster on most CPUs.
+        seed: of weights, pairs and augmentation.
+        epochs: length of the run.
+        precision: Lightning's.
+        accumulate: batches per optimizer step.
         checkpoint_every: steps between two saves of ``last.ckpt``.
         log_every: steps between two lines of the logs.
         validate_every: epochs between two validations.
         keep_best: how many best checkpoints stay.
-        average: decay per step of a running mean of the weights, which is then what is validated
-            and exported (0.999, say); 0 for none.
+        average: decay per step of a running mean of the weights, which is then validated and
+            exported (0.999, for example); 0 for none.
     """
 
     root: str = "."

@@ -1,1 +1,1 @@
-"""Fusing pictures and videos: networks by name, their weights, and what the command writes."""
+"""Fusing images and videos: networks by name, their weights, and what ``fuse`` writes."""

@@ -1,4 +1,4 @@
-"""Pairs of frames from folders, single pictures, videos or cameras, each with a name."""
+"""Pairs of frames from folders, single images, videos or cameras, each with a name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rgbt_track.io.images import IMAGE_SUFFIXES
 from rgbt_track.io.sources import FolderSource, PairedFrames, Source, open_source
 
 
-class PictureSource(FolderSource):
-    """One picture file."""
+class ImageFileSource(FolderSource):
+    """One image file."""
 
     def __init__(self, path: Path, thermal: bool):
         super().__init__(path.parent, thermal)
@@ -21,9 +21,8 @@ class PictureSource(FolderSource):
 class NamedPairs:
     """(name, visible, thermal) of two sources: names of the visible files, else frame numbers.
 
-    Raises ``ValueError`` or ``FileNotFoundError`` in one line for sources that do not belong
-    together; folders whose names agree in part only are refused, since pairing by order would be
-    wrong.
+    Raises ``ValueError`` or ``FileNotFoundError`` in one line for sources that do not fit together.
+    Folders whose file names agree only in part are refused, since pairing by order would be wrong.
     """
 
     def __init__(self, rgb: str, tir: str):
@@ -38,25 +37,33 @@ class NamedPairs:
 
     @property
     def is_single(self) -> bool:
-        return isinstance(self.frames.rgb, PictureSource)
+        """Whether the source is one image file."""
+        return isinstance(self.frames.rgb, ImageFileSource)
 
     def __iter__(self) -> Iterator[tuple[str, Frame, Frame]]:
         for index, (rgb, tir) in enumerate(self.frames):
             yield self.names[index] if self.names else f"{index:06d}", rgb, tir
 
 
-def check_names(names: list[str], others: list[str], where: str, other: str) -> None:
-    """``ValueError`` when some names of two folders agree and others do not."""
-    missing = [name for name in names if name not in set(others)]
-    if missing and len(missing) < len(names):
+def check_names(names: list[str], other_names: list[str], folder: str, other_folder: str) -> None:
+    """``ValueError`` when some file names of two folders agree and others do not.
+
+    Args:
+        names: of the files in ``folder``, without suffix.
+        other_names: of the files in ``other_folder``.
+        folder: what the error calls the first.
+        other_folder: what the error calls the second.
+    """
+    unpaired = [name for name in names if name not in set(other_names)]
+    if unpaired and len(unpaired) < len(names):
         raise ValueError(
-            f"{other} lacks the counterpart of {len(missing)} of {len(names)} pictures in {where}, "
-            f"{missing[0]!r} the first; give both folders the same names"
+            f"{other_folder} lacks the counterpart of {len(unpaired)} of {len(names)} images in "
+            f"{folder}, {unpaired[0]!r} the first; give both folders the same names"
         )
 
 
 def _open(address: str, thermal: bool) -> Source:
     path = Path(address)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        return PictureSource(path, thermal)
+        return ImageFileSource(path, thermal)
     return open_source(address, thermal)

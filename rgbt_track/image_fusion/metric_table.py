@@ -1,4 +1,4 @@
-"""Metrics of many pairs: rows, their mean, a table to print and a CSV to keep."""
+"""Metrics of many pairs and their mean, as a table for the terminal or a CSV file."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from fusion_modules.image.metrics import METRICS
 from rgbt_track.io.files import atomic_path
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 HEADINGS = {"MI_paper": "MI (paper)", "MI": "MI (true)", "SSIM": "SSIMm", "VIF": "VIFm"}
 
-_WIDE = 1000
+_MAX_WIDTH = 1000  # characters
 
 
 @dataclass
@@ -26,10 +27,11 @@ class MetricTable:
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, name: str, values: dict[str, float]) -> None:
+        """Add the metrics of one pair, as ``fusion_metrics`` gives them."""
         self.rows[name] = values
 
     def mean(self) -> dict[str, float]:
-        """The plain mean over the pairs; a missing value (VIF of a blank source) is left out."""
+        """The mean over the pairs; missing values (VIF of a blank source) are left out."""
         means = {}
         for key in METRICS:
             values = [row[key] for row in self.rows.values() if not math.isnan(row[key])]
@@ -39,10 +41,11 @@ class MetricTable:
     def to_rich(
         self, per_pair: bool = True, heading: str | None = None, mean: bool = True
     ) -> Table:
-        """A table for the terminal: the rows if ``per_pair``, then their mean."""
-        from rich import box
-        from rich.table import Table
+        """A table for the terminal.
 
+        ``per_pair``: with a row per pair; ``heading``: of the first column; ``mean``: with the
+        mean over all pairs as the last row.
+        """
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column(heading or f"{len(self.rows)} pairs", no_wrap=True)
         for key in METRICS:
@@ -54,15 +57,13 @@ class MetricTable:
         return table
 
     def print(self, **options: Any) -> None:
-        """Print ``to_rich(**options)``, wide enough for every column whatever the terminal."""
-        from rich.console import Console
-
+        """Print ``to_rich(**options)``, wide enough for all columns on any terminal."""
         table = self.to_rich(**options)
-        needed = Console(width=_WIDE).measure(table).maximum
-        Console(width=max(Console().width, needed)).print(table)
+        width = Console(width=_MAX_WIDTH).measure(table).maximum
+        Console(width=max(Console().width, width)).print(table)
 
     def write_csv(self, path: Path, mean: bool = True) -> None:
-        """Write the rows, and their mean, atomically."""
+        """Write a row per pair, and their mean, to a CSV file, whole or not at all."""
         rows = dict(self.rows) | ({"mean": self.mean()} if mean else {})
         with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

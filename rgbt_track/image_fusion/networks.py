@@ -1,7 +1,8 @@
-"""Image-fusion networks by name, and their weights in and out.
+"""Image-fusion networks by name; saving and loading their weights.
 
-A weights file is a safetensors file that carries the network's name and arguments, so that it says
-itself what it belongs to; the LRRNet authors' published file is recognised by its names.
+A weights file is a safetensors file with the network's name and arguments in its metadata, so that
+it can be loaded without an experiment. The LRRNet authors' published file is recognized by the
+names of its tensors.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ METADATA = "image_fusion"
 def build_image_network(name: str, arguments: dict[str, Any], seed: int | None = 0) -> ImageFusion:
     """A network of ``IMAGE_NETWORKS`` with random weights, reproducible unless ``seed`` is None.
 
-    Raises ``ValueError`` for a name or an argument that there is not.
+    Raises ``ValueError`` for an unknown name or argument.
     """
     check_choice("unknown image network", name, IMAGE_NETWORKS)
     with seeded(seed):
@@ -35,22 +36,35 @@ def build_image_network(name: str, arguments: dict[str, Any], seed: int | None =
 def save_image_weights(
     path: str | Path, network: ImageFusion, name: str, arguments: dict[str, Any]
 ) -> None:
-    """Write the weights with name and arguments as one safetensors file, whole or not at all."""
-    path = Path(path)
+    """Write the weights with name and arguments as one safetensors file, whole or not at all.
+
+    Args:
+        path: the file.
+        network: whose weights.
+        name: the network's name in ``IMAGE_NETWORKS``.
+        arguments: those it was built with.
+    """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    described = json.dumps({"name": name, "arguments": arguments})
-    write_state(path, state, {METADATA: described})
+    description = json.dumps({"name": name, "arguments": arguments})
+    write_state(Path(path), state, {METADATA: description})
 
 
 def load_image_network(weights: str | Path) -> ImageFusion:
     """The network of a weights file, in eval mode: ours, or the authors' file of LRRNet.
 
     Raises ``FileNotFoundError``, and ``ValueError`` in one line for a file that is damaged, of
-    another kind, or does not fit its own description.
+    another kind, or does not fit its own metadata.
     """
     path = Path(weights)
     if path.suffix == ".safetensors":
-        network = _described(path)
+        description = read_metadata(path).get(METADATA)
+        if description is None:
+            raise ValueError(
+                f"{path}: not the weights of an image-fusion network (a tracker's?); "
+                "expected those of `rgbt-track train` with an image-fusion experiment"
+            )
+        values = json.loads(description)
+        network = build_image_network(values["name"], values["arguments"])
         fit_state(network, read_state(path), path)
         return network.eval()
     if is_official(read_state(path)):
@@ -59,17 +73,6 @@ def load_image_network(weights: str | Path) -> ImageFusion:
         f"{path}: not the weights of an image-fusion network; expected a .safetensors file of "
         "`rgbt-track train` or LRRNet's published file"
     )
-
-
-def _described(path: Path) -> ImageFusion:
-    described = read_metadata(path).get(METADATA)
-    if described is None:
-        raise ValueError(
-            f"{path}: not the weights of an image-fusion network (a tracker's?); "
-            "expected those of `rgbt-track train` with an image-fusion experiment"
-        )
-    values = json.loads(described)
-    return build_image_network(values["name"], values["arguments"])
 
 
 def default_weights() -> Path:

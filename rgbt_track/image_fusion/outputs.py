@@ -1,4 +1,4 @@
-"""Where fused frames go: a folder of pictures, one picture, or a video."""
+"""Writing fused frames: to a folder of images, one image, or a video."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from rgbt_track.image_fusion.fuser import Picture, as_rgb
+from rgbt_track.image_fusion.fuser import Image, as_rgb
 from rgbt_track.io.drawing import VideoFile
 from rgbt_track.io.images import IMAGE_SUFFIXES, write_image
 
@@ -14,11 +14,11 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
 _DEFAULT_FPS = 25.0
 
 
-class PictureOutput(AbstractContextManager["PictureOutput"]):
-    """Writes pictures by name to ``out``: a video's path, a picture's for a single pair, a folder.
+class ImageOutput(AbstractContextManager["ImageOutput"]):
+    """Writes images by name to ``out``: a video, one image file for a single pair, or a folder.
 
     Raises ``FileNotFoundError`` where the folder above does not exist, and ``ValueError`` for
-    several pictures into the file of one.
+    several images into the file of one.
     """
 
     def __init__(self, out: Path, fps: float | None, is_single: bool):
@@ -27,13 +27,13 @@ class PictureOutput(AbstractContextManager["PictureOutput"]):
         self.is_video = suffix in VIDEO_SUFFIXES
         self.is_file = self.is_video or (suffix in IMAGE_SUFFIXES and not out.is_dir())
         if self.is_file and not self.is_video and not is_single:
-            raise ValueError(f"{out}: several pictures do not fit one file; give a folder or .mp4")
+            raise ValueError(f"{out}: several images do not fit one file; give a folder or .mp4")
         if not out.resolve().parent.is_dir():
             raise FileNotFoundError(f"{out}: the folder above it does not exist")
         self._stack = ExitStack()
         self._video = VideoFile(out, fps or _DEFAULT_FPS) if self.is_video else None
 
-    def __enter__(self) -> PictureOutput:
+    def __enter__(self) -> ImageOutput:
         if self._video is not None:
             self._stack.enter_context(self._video)
         return self
@@ -46,19 +46,19 @@ class PictureOutput(AbstractContextManager["PictureOutput"]):
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, name: str, picture: Picture) -> None:
-        """Write one picture (H, W) or (H, W, 3) RGB, or append it to the video."""
+    def add(self, name: str, image: Image) -> None:
+        """Write one image (H, W) or (H, W, 3) RGB, or append it to the video."""
         if self._video is not None:
-            self._video.add(as_rgb(picture))
+            self._video.add(as_rgb(image))
         elif self.is_file:
-            write_image(self.out, picture)
+            write_image(self.out, image)
         else:
             self.out.mkdir(exist_ok=True)
-            write_image(self.out / f"{name}.png", picture)
+            write_image(self.out / f"{name}.png", image)
 
-    def add_parts(self, name: str, parts: dict[str, Picture]) -> None:
-        """Write pictures of parts into ``parts/`` beside (or in) the output."""
+    def add_parts(self, name: str, parts: dict[str, Image]) -> None:
+        """Write the intermediate images into ``parts/`` beside (or in) the output."""
         folder = (self.out.parent if self.is_file else self.out) / "parts"
-        folder.mkdir(exist_ok=True)  # the first picture has made the folder above
-        for part, picture in parts.items():
-            write_image(folder / f"{name}_{part}.png", picture)
+        folder.mkdir(exist_ok=True)  # ``add`` has made the folder above
+        for part, image in parts.items():
+            write_image(folder / f"{name}_{part}.png", image)

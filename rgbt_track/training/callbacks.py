@@ -1,4 +1,4 @@
-"""Callbacks of the Trainer: the last checkpoint, written often and whole."""
+"""A callback of the Trainer: the last checkpoint, saved often, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
 from rgbt_track.io.files import atomic_path
+from rgbt_track.training.lightning_internals import is_between_steps
 
 
 class SaveLast(Checkpoint):
@@ -25,9 +26,7 @@ class SaveLast(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
-        done = trainer.fit_loop.epoch_loop.batch_progress
-        complete = trainer.global_step % self.every == 0 and not done.is_last_batch
-        if complete and not trainer.fit_loop._should_accumulate():
+        if trainer.global_step % self.every == 0 and is_between_steps(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

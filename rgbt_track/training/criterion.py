@@ -1,4 +1,4 @@
-"""What a training step minimises: the branches' SiamRPN++ losses and eq. 15 on the fused levels.
+"""The training loss: the branches' SiamRPN++ losses and eq. 15 on the fused levels.
 
     sum over branches of (cls * CE + loc * L1 [+ iou * (1 - IoU)])  +  feature * eq. 15
 
@@ -17,19 +17,19 @@ from torch import Tensor, nn
 from fusion_modules import FusionLoss
 from rgbt_track.config.training import LossConfig
 from rgbt_track.modalities import BRANCHES
-from rgbt_track.models.losses import LossSums, best_boxes, branch_sums, iou_cxcywh
+from rgbt_track.models.losses import best_boxes, branch_sums, iou_cxcywh
 from rgbt_track.models.network import NetworkOutput
 
 Share = Callable[[Tensor], Tensor]
-_NONE = 1e-6  # divides sums of no addends, which are 0
+_MIN_COUNT = 1e-6  # divides sums over no anchors, which are 0
 
 
 class Criterion(nn.Module):
-    """Network output and targets -> named scalars; ``total`` is the one to minimise.
+    """Network output and targets -> named scalars; ``total`` is the one to minimize.
 
     Args:
         config: weights of the terms.
-        anchors: (k * S * S, 4) cx, cy, w, h from the crop's centre.
+        anchors: (k * S * S, 4) cx, cy, w, h from the crop's center.
         branches: the branches that have a loss.
         has_feature_loss: whether eq. 15 is added; needs the fused branch.
     """
@@ -56,18 +56,46 @@ class Criterion(nn.Module):
 
         ``share`` averages counts over ranks, so that every rank divides by the same.
         """
+        config = self.config
+        # Sums and counts of each branch over this rank's pairs; counts are shared by all ranks.
         names = [name for name in self.branches if name in output.responses]
-        sums = {name: self._sums(output, batch, name) for name in names}
+        sums = {
+            name: branch_sums(
+                output.responses[name],
+                batch["labels"][:, BRANCHES.index(name)],
+                batch["loc"],
+                self.anchors,
+                config.regression,
+                config.classification,
+            )
+            for name in names
+        }
         counts = torch.stack([sums[name].counts for name in names])
-        counts = (share(counts) if share else counts).clamp(min=_NONE)
+        counts = (share(counts) if share else counts).clamp(min=_MIN_COUNT)
+        # The losses of each branch: means over its anchors, and over items with a target.
         terms: dict[str, Tensor] = {}
-        for row, name in enumerate(names):
-            terms.update(self._terms(name, sums[name], counts[row]))
-        total = torch.stack([self._weight(name) * term for name, term in terms.items()]).sum()
+        weighted = []
+        for name, (positives, negatives, items) in zip(names, counts, strict=True):
+            branch = sums[name]
+            if config.classification == "quality":  # per target anchor, as in GFL
+                cls = (branch.positive + branch.negative) / positives
+            else:  # half from targets and half from background, as in pysot
+                cls = 0.5 * branch.positive / positives + 0.5 * branch.negative / negatives
+            terms[f"cls_{name}"] = cls
+            terms[f"loc_{name}"] = branch.loc / items
+            weighted += [config.cls * cls, config.loc * terms[f"loc_{name}"]]
+            if config.iou:
+                terms[f"iou_{name}"] = branch.iou / items
+                weighted.append(config.iou * terms[f"iou_{name}"])
+        total = torch.stack(weighted).sum()
+        # Eq. 15 on the search levels; the single modalities' are targets.
         if self.feature is not None:
-            features = self._feature_terms(output)
-            terms.update(features)
-            total = total + self.config.feature * features["feature"]
+            levels = output.search_levels
+            features = self.feature(levels["fused"], levels["rgb"], levels["tir"])
+            for part in ("shallow", "middle", "deep"):
+                terms[f"feature_{part}"] = features[part]
+            terms["feature"] = features["total"]
+            total = total + config.feature * features["total"]
         terms["total"] = total
         return terms
 
@@ -77,52 +105,10 @@ class Criterion(nn.Module):
         0 where a batch has none.
         """
         positive = (~batch["negative"].bool()).float()
-        found = {}
+        means = {}
         for name in self.branches:
             if name in output.responses:
                 boxes = best_boxes(output.responses[name], self.anchors)
                 overlaps = iou_cxcywh(boxes, batch["box"]) * positive
-                found[name] = overlaps.sum() / positive.sum().clamp(min=1)
-        return found
-
-    def _sums(self, output: NetworkOutput, batch: Mapping[str, Any], name: str) -> LossSums:
-        labels = batch["labels"][:, BRANCHES.index(name)]
-        return branch_sums(
-            output.responses[name],
-            labels,
-            batch["loc"],
-            self.anchors,
-            self.config.regression,
-            self.config.classification,
-        )
-
-    def _terms(self, name: str, sums: LossSums, counts: Tensor) -> dict[str, Tensor]:
-        if self.config.classification == "quality":  # per target cell, as in GFL
-            cls = (sums.positive + sums.negative) / counts[0]
-        else:  # half from targets and half from background, as in pysot
-            cls = 0.5 * sums.positive / counts[0] + 0.5 * sums.negative / counts[1]
-        terms = {
-            f"cls_{name}": cls,
-            f"loc_{name}": sums.loc / counts[2],
-        }
-        if self.config.iou:
-            terms[f"iou_{name}"] = sums.iou / counts[2]
-        return terms
-
-    def _weight(self, term: str) -> float:
-        weights: dict[str, float] = {
-            "cls": self.config.cls, "loc": self.config.loc, "iou": self.config.iou
-        }  # fmt: skip
-        return weights[term.split("_")[0]]
-
-    def _feature_terms(self, output: NetworkOutput) -> dict[str, Tensor]:
-        """Eq. 15 on the search levels; the single modalities' are targets, not taught."""
-        assert self.feature is not None
-        levels = output.search_levels
-        terms = self.feature(levels["fused"], levels["rgb"], levels["tir"])
-        return {
-            "feature_shallow": terms["shallow"],
-            "feature_middle": terms["middle"],
-            "feature_deep": terms["deep"],
-            "feature": terms["total"],
-        }
+                means[name] = overlaps.sum() / positive.sum().clamp(min=1)
+        return means

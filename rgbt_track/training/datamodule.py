@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,13 +15,13 @@ from rgbt_track.data.sequence import Sequence
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
 from rgbt_track.threads import use_threads
+from rgbt_track.training.lightning_internals import next_position, rank_and_world
 
 
 class PairData(pl.LightningDataModule):
-    """Training pairs from the sources, validation sequences whole.
+    """Training pairs from the sources, and ``sequences`` to validate on as a whole.
 
-    The position within an epoch is the Trainer's count of steps, not of batches fetched ahead, so
-    that a checkpoint written between two steps knows what comes next.
+    Raises ``ValueError`` or ``OSError`` in one line for sources that cannot be opened.
     """
 
     def __init__(self, config: Config):
@@ -35,36 +36,33 @@ class PairData(pl.LightningDataModule):
         check_held_out(self.dataset.sampler, self.sequences)
 
     def train_dataloader(self) -> PairLoader:
-        training, trainer = self.config.training, self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        batches = PairBatches(training.pairs_per_epoch, training.batch, rank, world)
-        return PairLoader(self.dataset, batches, training.workers, self._position)
-
-    def _position(self) -> tuple[int, int]:
-        """Epoch and step in it that come next: the Trainer's own count, also after a resume."""
-        if self.trainer is None:
-            return 0, 0
-        loop = self.trainer.fit_loop
-        return self.trainer.current_epoch, loop.epoch_loop.batch_progress.current.ready
+        """Pairs of this rank, from where the Trainer is."""
+        training = self.config.training
+        ranks = rank_and_world(self.trainer)
+        batches = PairBatches(training.pairs_per_epoch, training.batch, *ranks)
+        position = partial(next_position, self.trainer)
+        return PairLoader(self.dataset, batches, training.workers, position)
 
     def val_dataloader(self) -> DataLoader[int] | list[Any]:
         """Numbers of the ``sequences`` that this rank tracks, one by one."""
         if not self.sequences:
             return []
-        trainer = self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world = rank_and_world(self.trainer)
         # Every rank must make as many validation steps: the last ones may repeat the first.
         count = -(-len(self.sequences) // world)
-        mine = [(rank + i * world) % len(self.sequences) for i in range(count)]
-        return DataLoader(mine, batch_size=None)  # type: ignore[arg-type]
+        numbers = [(rank + i * world) % len(self.sequences) for i in range(count)]
+        return DataLoader(numbers, batch_size=None)  # type: ignore[arg-type]
 
 
 class PairLoader:
-    """A loader that asks where to begin: one iteration is an epoch, or what is left of it.
+    """A loader for exact resume: one iteration is an epoch, or the rest of an interrupted one.
 
-    ``dataset`` maps (epoch, index) to an example. ``position`` gives the epoch and the steps of it
-    that are done. It is asked at the first batch, since the Trainer makes the iterator before it
-    has restored its own progress.
+    Args:
+        dataset: maps (epoch, index) to an example.
+        batches: keys of the batches.
+        workers: loader processes.
+        position: gives the epoch and the number of its steps that are done. Called at the first
+            batch, since the Trainer makes the iterator before it has restored its own progress.
     """
 
     def __init__(
@@ -93,7 +91,7 @@ class PairLoader:
         yield from self._loader
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the position is the Trainer's. That it exists says that a resume is exact."""
+        """Nothing, as the position is the Trainer's. It tells Lightning that a resume is exact."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

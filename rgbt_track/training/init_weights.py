@@ -1,4 +1,4 @@
-"""Where training starts from: a weights file; for the stage ``fusion``, of any other fusion too."""
+"""The weights that training starts from, for the stage ``fusion`` also those of another fusion."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
     ``config.init_backbone`` names torchvision weights that the backbone starts from instead.
 
     In the stage ``fusion`` the branches must fit; a fusion module or its head of another shape is
-    left as it was initialised, so that one set of branches serves every fusion; with
+    left as it was initialized, so that one set of branches serves every fusion; with
     ``config.init_fusion_anew`` both are, whatever their shapes (a pysot file has neither). Raises
     ``FileNotFoundError``, and ``ValueError`` for weights of another network.
     """
     if config.init_backbone is not None:
-        _init_backbone(network, config)
+        init_backbone(network, config)
     if config.init_weights is None:
         return
     path = Path(config.init_weights).expanduser()
@@ -37,25 +37,34 @@ def load_start(network: RGBTNetwork, config: TrainingConfig) -> None:
     if config.stage != "fusion" or is_pysot_state(state):
         load_weights(network, path)
         return
-    own = network.state_dict()
+    initial = network.state_dict()
     for part in _REPLACEABLE:
-        mine = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
-        theirs = {key: value for key, value in state.items() if key.startswith(f"{part}.")}
-        shapes = [{k: v.shape for k, v in tensors.items()} for tensors in (mine, theirs)]
-        if config.init_fusion_anew or shapes[0] != shapes[1]:
-            state = {**without_parts(state, [part]), **mine}
+        fresh, loaded = (
+            {key: value for key, value in tensors.items() if key.startswith(f"{part}.")}
+            for tensors in (initial, state)
+        )
+        same_shapes = {k: v.shape for k, v in fresh.items()} == {
+            k: v.shape for k, v in loaded.items()
+        }
+        if config.init_fusion_anew or not same_shapes:
+            state = {**without_parts(state, [part]), **fresh}
     fit_state(network, state, path)
 
 
-def _init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
+def init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
+    """Load torchvision's weights ``config.init_backbone`` into the backbone.
+
+    Raises ``ValueError`` for another backbone than ResNet-50, another normalization than
+    ImageNet's, and where ``config.init_weights`` would overwrite them.
+    """
     name, backbone = config.init_backbone, network.backbone
     if config.init_weights is not None:
         raise ValueError(
-            f"init_backbone {name} and init_weights {config.init_weights} both fill the backbone: "
+            f"init_backbone {name} and init_weights {config.init_weights} both set the backbone: "
             "give one of them"
         )
     if name == PACKAGED:
-        _init_packaged(network)
+        init_packaged(network)
         return
     if not isinstance(backbone, ResNet50):
         raise ValueError(
@@ -71,7 +80,9 @@ def _init_backbone(network: RGBTNetwork, config: TrainingConfig) -> None:
     backbone.init_from_torchvision(name)
 
 
-def _init_packaged(network: RGBTNetwork) -> None:
+def init_packaged(network: RGBTNetwork) -> None:
+    """Load the weights of a timm model's pip package into the backbone; raises ``ValueError`` as
+    ``init_backbone`` does."""
     backbone = network.backbone
     if not isinstance(backbone, TimmBackbone):
         raise ValueError(

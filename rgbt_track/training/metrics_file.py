@@ -1,8 +1,8 @@
 """The metrics of a run in one CSV file that survives a resume: ``step,name,value``, a line each.
 
-Lightning's CSV logger deletes what lies in its folder when a run goes on in it, and rewrites the
-whole file when a new metric appears. Here lines are only appended; a resume first cuts off what
-came after its checkpoint, so that the file is that of an uninterrupted run.
+Lightning's CSV logger empties its folder when a run is resumed in it, and rewrites the whole file
+when a new metric appears. Here lines are only appended; a resume first drops the lines after its
+checkpoint, so that the file is that of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class MetricsFile(Logger):
 
 
 def cut_metrics(path: Path, step: int) -> None:
-    """Drop all lines of ``step`` and later ones, and one that was cut off in the middle."""
+    """Drop the lines of ``step`` and of later steps, and a line that is incomplete."""
     if not path.is_file():
         return
-    kept = [
+    lines = [
         line
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
         if line.endswith("\n") and int(line.split(",", 1)[0]) < step
     ]
-    write_text(path, _HEAD + "".join(kept))
+    write_text(path, _HEAD + "".join(lines))
 
 
 def read_metrics(path: Path) -> Curves:

@@ -1,4 +1,4 @@
-"""A whole training run: from an experiment to a run folder with weights, logs and curves.
+"""Training a tracker: from an experiment to a run folder with weights, logs and curves.
 
 The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed), ``checkpoints/``
 (``last.ckpt`` and the best), ``metrics.csv``, ``log/`` (TensorBoard), ``curves.png``,
@@ -37,9 +37,18 @@ def train(
 ) -> Path:
     """Train an experiment into the folder ``out``; returns its weights file.
 
-    ``resume`` goes on from the folder's last checkpoint. ``devices``, ``nodes`` and
-    ``accelerator`` are Lightning's. Raises ``ValueError`` or ``OSError`` in one line for settings
-    that do not fit, missing data, a folder that holds another run, and nothing to resume.
+    Args:
+        config: the experiment.
+        out: the run's folder.
+        resume: continue from the folder's last checkpoint.
+        devices: GPUs, or processes on the CPU, per machine; Lightning's.
+        nodes: number of machines; Lightning's.
+        accelerator: auto, cpu, gpu or mps; Lightning's.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: settings that do not fit, or data that cannot be used.
+        OSError: missing data, a folder that holds another run, or nothing to resume.
     """
     run = Run(Path(out).resolve(), resume, devices, nodes, accelerator, progress)
     done = begin(run, config, sections=("model", "tracking"))
@@ -47,40 +56,24 @@ def train(
     module = TrackingModule(config)
     if not resume:
         load_start(module.network, config.training)
-    trainer = _trainer(run, config, validates=bool(data.sequences))
+    trainer = make_tracking_trainer(run, config, validates=bool(data.sequences))
     fit(run, config, trainer, module, data, done)
     if trainer.is_global_zero:
-        _save(run, trainer, module, config)
+        # The last weights, and the best of the validation.
+        save_weights(run.out / WEIGHTS, module.network, config)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
+                load_weights(module.network, callback.best_model_path)
+                save_weights(run.out / BEST, module.network, config)
         draw_run(run)
     return run.out / WEIGHTS
 
 
-def _trainer(run: Run, config: Config, validates: bool) -> pl.Trainer:
-    training = config.training
-    several = (
-        run.nodes > 1 or (isinstance(run.devices, int) and run.devices > 1) or run.devices == "auto"
-    )
-    return make_trainer(
-        run,
-        training,
-        validates=validates,
-        callbacks=_callbacks(run, config, validates),
-        strategy=_strategy(config) if several else "auto",
-        accumulate_grad_batches=training.accumulate,
-        check_val_every_n_epoch=training.validate_every,
-        log_every_n_steps=training.log_every,
-        benchmark=True,
-    )
+def make_tracking_trainer(run: Run, config: Config, validates: bool) -> pl.Trainer:
+    """``make_trainer`` with the callbacks and the strategy of a tracker's training.
 
-
-def _strategy(config: Config) -> str:
-    """DDP where there are several processes; parts that never learn are simply not in it."""
-    if config.training.optimizer.frozen_backbone_epochs:
-        return "ddp_find_unused_parameters_true"
-    return "auto"
-
-
-def _callbacks(run: Run, config: Config, validates: bool) -> list[Callback]:
+    ``validates``: there are validation sequences.
+    """
     training = config.training
     callbacks: list[Callback] = []
     if training.average:
@@ -97,22 +90,34 @@ def _callbacks(run: Run, config: Config, validates: bool) -> list[Callback]:
                 save_top_k=training.keep_best,
             )
         )
-    return callbacks
+    # DDP needs to know of parameters that get no gradient until the backbone is unfrozen.
+    has_processes = run.nodes > 1 or run.devices == "auto"
+    has_processes |= isinstance(run.devices, int) and run.devices > 1
+    is_delayed = training.optimizer.frozen_backbone_epochs > 0
+    return make_trainer(
+        run,
+        training,
+        validates=validates,
+        callbacks=callbacks,
+        strategy="ddp_find_unused_parameters_true" if has_processes and is_delayed else "auto",
+        accumulate_grad_batches=training.accumulate,
+        check_val_every_n_epoch=training.validate_every,
+        log_every_n_steps=training.log_every,
+        benchmark=True,
+    )
 
 
 def running_mean(decay: float, mean: Tensor, value: Tensor, steps: Tensor) -> Tensor:
-    """Exponential moving average of the weights, (1 + n) / (10 + n) as decay in the first steps.
+    """Exponential moving average of the weights, with the decay (1 + n) / (10 + n) at step n first.
 
-    With the full decay from the start on, a short run would keep much of its random start. Counters
-    of batch norms are averaged too, and rounded by whoever stores them.
+    With the full decay from the start, a short run would keep much of its random initialization.
+    Counters of batch norms are averaged too, and rounded when they are stored.
+
+    Args:
+        decay: largest decay per step.
+        mean: the average so far.
+        value: the weights of this step.
+        steps: n.
     """
     decay_now = torch.clamp((1 + steps) / (10 + steps), max=decay)
     return decay_now * mean + (1 - decay_now) * value
-
-
-def _save(run: Run, trainer: pl.Trainer, module: TrackingModule, config: Config) -> None:
-    save_weights(run.out / WEIGHTS, module.network, config)
-    for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
-            load_weights(module.network, callback.best_model_path)
-            save_weights(run.out / BEST, module.network, config)

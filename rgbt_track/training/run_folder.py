@@ -1,4 +1,4 @@
-"""What a run folder remembers of how it was made, and whether a run may go on in it."""
+"""The record of a run in its folder: settings, commit, versions; whether it can be resumed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pickle
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 import yaml
 
 from rgbt_track import __version__
-from rgbt_track.config.parsing import read_yaml, to_mapping
+from rgbt_track.config.parsing import from_mapping, read_yaml, to_mapping
 from rgbt_track.io.files import write_text
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
@@ -30,6 +31,10 @@ def write_record(out: Path, config: Any) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
+    packages: dict[str, str | None] = dict.fromkeys(_PACKAGES)
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            packages[name] = importlib.metadata.version(name)
     record = {
         "command": sys.argv,
         "seed": config.training.seed,
@@ -38,7 +43,7 @@ def write_record(out: Path, config: Any) -> None:
         "python": platform.python_version(),
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": packages,
     }
     write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
 
@@ -50,10 +55,19 @@ def check_folder(
     resume: bool,
     sections: tuple[str, ...],
 ) -> None:
-    """Whether a run may begin or go on in ``out``.
+    """Check that a run can start in a folder, or be resumed there.
 
-    Raises ``FileExistsError`` for a new run where another one lies, ``FileNotFoundError`` when
-    there is no checkpoint to resume, and ``ValueError`` when the network is another.
+    Args:
+        out: the folder.
+        last: the checkpoint to resume from.
+        config: the settings of this run.
+        resume: the run is to be resumed.
+        sections: the parts of the settings that must be as they were.
+
+    Raises:
+        FileExistsError: a new run where another one lies.
+        FileNotFoundError: no checkpoint to resume from.
+        ValueError: the settings of the network are not those of the run.
     """
     if not resume:
         if last.exists():
@@ -65,11 +79,13 @@ def check_folder(
         raise FileNotFoundError(f"{last}: no checkpoint to resume from")
     if not (out / CONFIG).is_file():
         raise FileNotFoundError(f"{out / CONFIG}: missing, so what was trained here is unknown")
-    before, now = read_yaml(out / CONFIG), to_mapping(config)
+    stored = to_mapping(from_mapping(type(config), read_yaml(out / CONFIG), str(out / CONFIG)))
+    current = to_mapping(config)
     for section in sections:
-        changed = _differences(before.get(section, {}), now[section])
-        if changed:
-            key, old, new = changed[0]
+        for key, new in current[section].items():
+            old = stored[section][key]
+            if old == new:
+                continue
             raise ValueError(
                 f"{out}: cannot resume: {section}.{key} was {old!r} in that run and is {new!r} "
                 "now; resume with the settings of its config.yaml, or start a new run"
@@ -92,7 +108,7 @@ def git_commit() -> str | None:
     """The commit that this package lies in, with ``-dirty`` if changed; ``None`` without git."""
     folder = Path(__file__).parent
     try:
-        found = subprocess.run(
+        result = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],
             cwd=folder,
             capture_output=True,
@@ -102,17 +118,4 @@ def git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    keys = [*now, *(key for key in before if key not in now)]
-    pairs = [(key, before.get(key), now.get(key)) for key in keys]
-    return [(key, old, new) for key, old, new in pairs if old != new]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return result.stdout.strip()

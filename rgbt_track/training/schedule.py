@@ -8,18 +8,18 @@ from rgbt_track.config.training import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, epoch: float, epochs: float) -> float:
-    """The heads' rate at a time in (fractional) epochs.
+    """The heads' learning rate at a time in (fractional) epochs, of a run of ``epochs``.
 
     Log decay is a straight line in the logarithm of the rate, as in pysot; here it is evaluated at
     every step instead of once per epoch.
     """
     if epoch < config.warmup_epochs:
-        done = epoch / config.warmup_epochs
-        return config.warmup_lr + (config.lr - config.warmup_lr) * done
-    done = min((epoch - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9), 1.0)
+        progress = epoch / config.warmup_epochs
+        return config.warmup_lr + (config.lr - config.warmup_lr) * progress
+    progress = min((epoch - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9), 1.0)
     if config.schedule == "constant":
         return config.lr
     if config.schedule == "cosine":
-        middle = 0.5 * (1 + math.cos(math.pi * done))
-        return config.final_lr + (config.lr - config.final_lr) * middle
-    return config.lr * (config.final_lr / config.lr) ** done
+        factor = 0.5 * (1 + math.cos(math.pi * progress))
+        return config.final_lr + (config.lr - config.final_lr) * factor
+    return config.lr * (config.final_lr / config.lr) ** progress

@@ -1,4 +1,4 @@
-"""Variants of an image-fusion network: trained alike, judged alike (LRRNet's Tables 3 and 4)."""
+"""Variants of an image-fusion network, trained and scored alike (LRRNet's Tables 3 and 4)."""
 
 from __future__ import annotations
 
@@ -10,49 +10,55 @@ from rgbt_track.config.image_fusion import PairSourceConfig, load_image_experime
 from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.image_fusion.networks import load_image_network
+from rgbt_track.image_fusion.training.data import find_pairs
+from rgbt_track.image_fusion.training.run import train_image_fusion
 from rgbt_track.io.images import read_rgb, read_tir
 from rgbt_track.resources import check_choice, folder
+from rgbt_track.training.fit import WEIGHTS, Run
 
 _SHIPPED = "lrrnet_ablations"
 
 
-def variants(experiments: Path | None, only: Sequence[str]) -> dict[str, Path]:
-    """Name -> YAML of a folder's experiments, or of the shipped ablations; ``only`` chooses.
+def find_variants(experiments: Path | None, names: Sequence[str]) -> dict[str, Path]:
+    """Name -> YAML of a folder's experiments, or of the shipped ablations; all without ``names``.
 
     Raises ``FileNotFoundError`` for a folder without any, ``ValueError`` for an unknown name.
     """
-    place = experiments or folder("experiments") / _SHIPPED
-    found = {path.stem: path for path in sorted(place.glob("*.yaml"))}
-    if not found:
-        raise FileNotFoundError(f"{place}: no experiments (*.yaml) there")
-    for name in only:
-        check_choice("no variant", name, found)
-    return {name: path for name, path in found.items() if not only or name in only}
+    path = experiments or folder("experiments") / _SHIPPED
+    variants = {path.stem: path for path in sorted(path.glob("*.yaml"))}
+    if not variants:
+        raise FileNotFoundError(f"{path}: no experiments (*.yaml) there")
+    for name in names:
+        check_choice("no variant", name, variants)
+    return {name: path for name, path in variants.items() if not names or name in names}
 
 
 def train_variant(
     path: Path, pairs: Path, out: Path, settings: Sequence[str], accelerator: str = "auto"
 ) -> Path:
-    """The weights of a variant trained on ``pairs``, trained or resumed only as far as needed."""
-    from rgbt_track.image_fusion.training.run import train_image_fusion
-    from rgbt_track.training.run_folder import LAST
+    """The weights of a variant trained on ``pairs``, trained or resumed only as far as needed.
 
-    weights = out / "weights.safetensors"
+    Args:
+        path: the variant's YAML.
+        pairs: folder with ``color/`` and ``ir/``.
+        out: the run's folder.
+        settings: further settings, as key.key=value.
+        accelerator: Lightning's.
+    """
+    weights = out / WEIGHTS
     if weights.is_file():
         return weights
-    given = [f"training.root={pairs}", "training.sources=[{dataset: pairs}]", *settings]
-    experiment = load_image_experiment(path, given)
-    resume = (out / "checkpoints" / LAST).is_file()
+    settings = [f"training.root={pairs}", "training.sources=[{dataset: pairs}]", *settings]
+    experiment = load_image_experiment(path, settings)
+    resume = Run(out).last.is_file()
     return train_image_fusion(experiment, out, resume=resume, devices=1, accelerator=accelerator)
 
 
-def judge(weights: Path, pairs: Path, limit: int = 0) -> dict[str, float]:
+def score_network(weights: Path, pairs: Path, limit: int = 0) -> dict[str, float]:
     """Mean metrics of a network over a folder of pairs, or its first ``limit``."""
-    from rgbt_track.image_fusion.training.data import find_pairs
-
     fuser = Fuser(load_image_network(weights), color=False)
     table = MetricTable()
     for rgb, tir in find_pairs((PairSourceConfig(),), str(pairs))[: limit or None]:
         fused = fuser.fuse(read_rgb(rgb), read_tir(tir))
-        table.add(str(rgb), fusion_metrics(fused.grey, fused.visible, fused.infrared))
+        table.add(str(rgb), fusion_metrics(fused.gray, fused.visible, fused.infrared))
     return table.mean()

@@ -1,7 +1,11 @@
-"""Registered pairs for training image fusion: (epoch, index) in, two grey squares out."""
+"""Registered pairs for training image fusion: (epoch, index) in, two gray squares out.
+
+The order of random draws is part of the format: a seed must give the same squares in every version.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,10 +22,12 @@ from rgbt_track.io.frames import prepare_frames
 from rgbt_track.io.images import read_rgb, read_tir
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.training.datamodule import PairLoader
+from rgbt_track.training.lightning_internals import next_position, rank_and_world
 
+Image = NDArray[np.uint8]
 PairFiles = tuple[Path, Path]
 Key = tuple[int, int]
-_MOST_ZOOM_OUT = 2.0
+_MAX_ZOOM_OUT = 2.0
 
 
 def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFiles]:
@@ -30,7 +36,7 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
     Raises ``FileNotFoundError`` or ``ValueError`` in one line for missing folders, unequal counts,
     and sources without a second modality.
     """
-    found: dict[PairFiles, None] = {}
+    pairs: dict[PairFiles, None] = {}
     for source in sources:
         folder = Path(root).expanduser() / source.folder
         if not folder.is_dir():
@@ -40,14 +46,14 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
         for sequence in open_dataset(source.dataset, folder, source.split):
             if sequence.rgb is None or sequence.tir is None:
                 raise ValueError(f"{folder}: {sequence.name} has one modality; fusion needs both")
-            found |= dict.fromkeys(
+            pairs |= dict.fromkeys(
                 zip(sequence.rgb[:: source.every], sequence.tir[:: source.every], strict=True)
             )
-    return list(found)
+    return list(pairs)
 
 
-class PairPictures(Dataset[tuple[Tensor, Tensor]]):
-    """A map from (epoch, index) to grey squares (1, side, side) in 0..255: visible and infrared.
+class PairImages(Dataset[tuple[Tensor, Tensor]]):
+    """A map from (epoch, index) to gray squares (1, side, side) in 0..255: visible and infrared.
 
     All that is random comes from the key and the seed. Picklable, for loader workers.
     """
@@ -57,45 +63,54 @@ class PairPictures(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.training.seed, *key))
-        rgb, tir = self.pairs[int(rng.integers(len(self.pairs)))]
-        return self._squares(read_grey(rgb, tir), rng)
+        files = self.pairs[int(rng.integers(len(self.pairs)))]
+        images = self._read(files)
+        if self.training.view == "resize":
+            return self._to_squares(images)
+        # The same random square of both, up to twice as wide, every second one mirrored.
+        height, width = images[0].shape
+        side = round(self.training.side * rng.uniform(1.0, _MAX_ZOOM_OUT))
+        side = min(side, height, width)
+        top, left = (int(rng.integers(size - side + 1)) for size in (height, width))
+        step = -1 if rng.random() < 0.5 else 1
+        crops = [image[top : top + side, left : left + side][:, ::step] for image in images]
+        return self._to_squares(crops)
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
-        """One pair for validation: nothing drawn, the whole picture squeezed."""
-        return self._squares(read_grey(*self.pairs[index]), None)
+        """One pair for validation: nothing is drawn, the whole image is resized to the square."""
+        return self._to_squares(self._read(self.pairs[index]))
 
-    def _squares(
-        self, pictures: tuple[NDArray[np.uint8], ...], rng: np.random.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        side = self.training.side
-        if self.training.view == "crop":
-            pictures = tuple(stretched(x) for x in pictures)
-            if rng is not None:
-                pictures = _random_square(pictures, side, rng)
+    def _read(self, files: PairFiles) -> list[Image]:
+        images = read_gray(*files)
+        return [stretch_range(x) for x in images] if self.training.view == "crop" else [*images]
+
+    def _to_squares(self, images: list[Image]) -> tuple[Tensor, Tensor]:
+        size = (self.training.side, self.training.side)
         visible, infrared = (
-            torch.from_numpy(cv2.resize(x, (side, side), interpolation=cv2.INTER_AREA))[
-                None
-            ].float()
-            for x in pictures
+            torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA))[None].float()
+            for image in images
         )
         return visible, infrared
 
 
-class HeldOut(Dataset[tuple[Tensor, Tensor]]):
+class ValidationPairs(Dataset[tuple[Tensor, Tensor]]):
     """The validation pairs, in order."""
 
-    def __init__(self, pictures: PairPictures):
-        self.pictures = pictures
+    def __init__(self, images: PairImages):
+        self.images = images
 
     def __len__(self) -> int:
-        return len(self.pictures.pairs)
+        return len(self.images.pairs)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.pictures.whole(index)
+        return self.images.whole(index)
 
 
 class ImagePairData(pl.LightningDataModule):
-    """Loaders of an experiment's pairs; finds them, and so fails, when built."""
+    """Loaders of an experiment's pairs.
+
+    Raises ``ValueError`` or ``FileNotFoundError`` in one line when the pairs cannot be found.
+    """
 
     def __init__(self, experiment: ImageExperiment):
         super().__init__()
@@ -107,53 +122,37 @@ class ImagePairData(pl.LightningDataModule):
             )
         self.pairs = find_pairs(training.sources, training.root)
         self.held_out = find_pairs(training.validation, training.root)
-        both = set(self.pairs) & set(self.held_out)
-        if both:
+        shared = set(self.pairs) & set(self.held_out)
+        if shared:
             raise ValueError(
-                f"{len(both)} validation pairs are trained on, {min(both)[0]} among them"
+                f"{len(shared)} validation pairs are trained on, {min(shared)[0]} among them"
             )
 
     def train_dataloader(self) -> PairLoader:
-        training, trainer = self.training, self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        batches = PairBatches(training.pairs_per_epoch, training.batch, rank, world)
-        pictures = PairPictures(self.pairs, training)
-        return PairLoader(pictures, batches, training.workers, self._position)
-
-    def _position(self) -> tuple[int, int]:
-        """Epoch and step in it that come next, as in ``PairData``."""
-        if self.trainer is None:
-            return 0, 0
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        return self.trainer.current_epoch, done
+        """Pairs of this rank, from where the Trainer is."""
+        training = self.training
+        ranks = rank_and_world(self.trainer)
+        batches = PairBatches(training.pairs_per_epoch, training.batch, *ranks)
+        images = PairImages(self.pairs, training)
+        position = partial(next_position, self.trainer)
+        return PairLoader(images, batches, training.workers, position)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]] | list[object]:
+        """The held-out pairs, if any."""
         if not self.held_out:
             return []
-        pictures = HeldOut(PairPictures(self.held_out, self.training))
-        return DataLoader(pictures, batch_size=self.training.batch, num_workers=0)
+        pairs = ValidationPairs(PairImages(self.held_out, self.training))
+        return DataLoader(pairs, batch_size=self.training.batch, num_workers=0)
 
 
-def read_grey(rgb: Path, tir: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both pictures of a pair in grey, of the visible one's size."""
+def read_gray(rgb: Path, tir: Path) -> tuple[Image, Image]:
+    """Both images of a pair in gray, of the visible one's size."""
     frames = prepare_frames(read_rgb(rgb), read_tir(tir))
     visible, infrared = (cv2.cvtColor(frames[m], cv2.COLOR_RGB2GRAY) for m in ("rgb", "tir"))
     return visible, infrared
 
 
-def stretched(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture stretched by its own range to 0..255, as networks see it when they fuse."""
-    low, high = int(picture.min()), int(picture.max())
-    return ((picture.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)
-
-
-def _random_square(
-    pictures: tuple[NDArray[np.uint8], ...], side: int, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], ...]:
-    """The same random square of each, ``side`` to twice that wide, mirrored every second time."""
-    height, width = pictures[0].shape
-    cut = min(round(side * rng.uniform(1.0, _MOST_ZOOM_OUT)), height, width)
-    top, left = (int(rng.integers(size - cut + 1)) for size in (height, width))
-    mirrored = rng.random() < 0.5
-    cuts = (x[top : top + cut, left : left + cut] for x in pictures)
-    return tuple(x[:, ::-1] if mirrored else x for x in cuts)
+def stretch_range(image: Image) -> Image:
+    """An image stretched by its own range to 0..255, as networks get it for fusing."""
+    low, high = int(image.min()), int(image.max())
+    return ((image.astype(np.float32) - low) * (255 / max(high - low, 1))).astype(np.uint8)

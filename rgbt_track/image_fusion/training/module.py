@@ -16,15 +16,16 @@ from rgbt_track.config.image_fusion import ImageExperiment, ImageOptimizerConfig
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.image_fusion.networks import build_image_network
 from rgbt_track.image_fusion.training.vgg_features import vgg_blocks
+from rgbt_track.training.lightning_internals import progress
 
 Batch = tuple[Tensor, Tensor]
 
 
 class ImageFusionModule(pl.LightningModule):
-    """One network in training: grey sources in 0..255 in, its losses by term out.
+    """One network in training: gray images in 0..255 in, losses by term out.
 
-    The network sees each source scaled by its own range, as it does when it fuses. Its weights
-    start from ``training.seed``. The loss's feature network is no part of checkpoints.
+    The network gets each image scaled by its own range, as in fusing. Its weights start from
+    ``training.seed``. The loss's feature network is not saved in checkpoints.
     """
 
     def __init__(self, experiment: ImageExperiment):
@@ -35,78 +36,76 @@ class ImageFusionModule(pl.LightningModule):
         self.network: ImageFusion = build_image_network(
             experiment.network.name, experiment.network.args, training.seed
         )
-        self.whole = training.view == "resize"
+        self.uses_whole_images = training.view == "resize"
         blocks = vgg_blocks(training.features)
-        self.loss = ImageFusionLoss(blocks, training.loss, rescale=self.whole)
+        self.loss = ImageFusionLoss(blocks, training.loss, rescale=self.uses_whole_images)
+
+    def losses(self, batch: Batch, reconstruct: float, fuse: float) -> dict[str, Tensor]:
+        """Terms and ``total`` of a batch of (B, 1, H, W) visible and infrared images.
+
+        ``reconstruct`` and ``fuse`` weigh the losses of reconstruction and of fusion; a term of
+        weight 0 is not computed.
+        """
+        # Crops are already scaled by the range of the image that they are cut from.
+        visible, infrared = (min_max(x) if self.uses_whole_images else x / 255 for x in batch)
+        terms: dict[str, Tensor] = {}
+        if fuse > 0:
+            terms = self.loss(self.network(visible, infrared), *batch)
+            terms["total"] = fuse * terms["total"]
+        if reconstruct > 0:
+            errors = [
+                reconstruction_loss(self.network(image, image), image * 255)
+                for image in (visible, infrared)
+            ]
+            factor = self.experiment.training.loss.pixel
+            terms["reconstruction"] = factor * (errors[0] + errors[1]) / 2
+            terms["total"] = terms.get("total", 0.0) + reconstruct * terms["reconstruction"]
+        return terms
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        terms = self._terms(batch, *self._stage())
+        """The loss of one step in the present stage; ``ValueError`` when it is not finite."""
+        stages = self.experiment.training.stages
+        weights = stage_weights(progress(self.trainer), stages.reconstruct_until, stages.full_at)
+        terms = self.losses(batch, *weights)
         total = terms["total"]
         if not math.isfinite(total.item()):
             raise ValueError(
                 f"the loss is {total.item()} at step {self.global_step}; lower "
                 "training.optimizer.lr, or set training.optimizer.clip"
             )
-        logged = {f"train/{name}": term.detach() for name, term in terms.items()}
-        self.log_dict(logged, batch_size=len(batch[0]))
+        metrics = {f"train/{name}": term.detach() for name, term in terms.items()}
+        self.log_dict(metrics, batch_size=len(batch[0]))
         return total
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """The fusion losses alone, whatever the stage, so that epochs compare."""
-        terms = self._terms(batch, 0.0, 1.0)
-        logged = {f"val/{name}": term for name, term in terms.items()}
-        self.log_dict(logged, batch_size=len(batch[0]), on_epoch=True, sync_dist=True)
+        """Log the fusion losses alone in every stage, so that epochs can be compared."""
+        metrics = {f"val/{name}": x for name, x in self.losses(batch, 0.0, 1.0).items()}
+        self.log_dict(metrics, batch_size=len(batch[0]), on_epoch=True, sync_dist=True)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Set the rate for this very step from the steps done, so that a resume needs no state."""
+        """Set this step's learning rate from the number of steps, so a resume needs no state.
+
+        It falls along half a cosine from ``lr`` to ``final_share`` of it.
+        """
         config = self.experiment.training.optimizer
-        rate = config.lr * _cosine(self._progress(), config.final_share)
+        cosine = (1 + math.cos(math.pi * min(progress(self.trainer), 1.0))) / 2
+        rate = config.lr * (config.final_share + (1 - config.final_share) * cosine)
         for group in optimizer.param_groups:
             group["lr"] = rate
         self.log("train/lr", rate)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        """See ``image_optimizer``."""
         return image_optimizer(self.network, self.experiment.training.optimizer)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the loss's features out, which are always the same, and add the settings."""
+        """Leave out the loss's feature network, which never changes, and add the settings."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith("loss.")}
         checkpoint["config"] = to_mapping(self.experiment)
 
-    def _terms(self, batch: Batch, reconstruct: float, fuse: float) -> dict[str, Tensor]:
-        visible, infrared = batch
-        # Crops come stretched by the range of the picture that they are cut from.
-        seen, felt = (min_max(x) if self.whole else x / 255 for x in batch)
-        terms: dict[str, Tensor] = {}
-        if fuse > 0:
-            terms = self.loss(self.network(seen, felt), visible, infrared)
-            terms["total"] = fuse * terms["total"]
-        if reconstruct > 0:
-            factor = self.experiment.training.loss.pixel
-            terms["reconstruction"] = factor * (self._error(seen) + self._error(felt)) / 2
-            terms["total"] = terms.get("total", 0.0) + reconstruct * terms["reconstruction"]
-        return terms
-
-    def _error(self, source: Tensor) -> Tensor:
-        return reconstruction_loss(self.network(source, source), source * 255)
-
-    def _stage(self) -> tuple[float, float]:
-        stages = self.experiment.training.stages
-        return stage_weights(self._progress(), stages.reconstruct_until, stages.full_at)
-
-    def _progress(self) -> float:
-        steps = float(self.trainer.estimated_stepping_batches)
-        return self.trainer.global_step / max(steps, 1.0)
-
 
 def image_optimizer(network: ImageFusion, config: ImageOptimizerConfig) -> torch.optim.Optimizer:
     """Adam or AdamW over all parameters."""
-    kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-
-
-def _cosine(progress: float, final_share: float) -> float:
-    """From 1 down to ``final_share`` along half a cosine."""
-    half = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
-    return final_share + (1 - final_share) * half
+    optimizer = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return optimizer(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)

@@ -1,4 +1,4 @@
-"""A whole training of an image-fusion network, into a run folder like a tracker's."""
+"""Training an image-fusion network, into a run folder like a tracker's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ def train_image_fusion(
 ) -> Path:
     """Train an image-fusion experiment into the folder ``out``; returns its weights file.
 
-    Arguments and errors are those of ``training.run.train``.
+    Args:
+        experiment: the experiment.
+        out: as in ``training.run.train``, whose errors it raises too.
+        resume: as there.
+        devices: as there.
+        nodes: as there.
+        accelerator: as there.
+        progress: as there.
     """
     run = Run(Path(out), resume, devices, nodes, accelerator, progress)
     done = begin(run, experiment, sections=("network",))
