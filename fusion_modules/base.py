@@ -1,20 +1,19 @@
-"""What every fusion is: ``Fusion(channels, **kwargs)``, ``forward(rgb, tir) -> fused``.
+"""The interface of all fusions: ``Fusion(channels, **kwargs)``, ``forward(rgb, tir) -> fused``.
 
-A fusion takes one feature map per modality and gives one of the same shape, so any of them can
-stand where another stood. A subclass writes ``fuse``; this base keeps what all share: the checks at
-the door and the choice of where training begins.
+A fusion takes one feature map per modality and gives one of the same shape, so that fusions are
+interchangeable. A subclass implements ``fuse``; this base class has the checks of the inputs and
+the choice of how training starts.
 
-``start="random"`` begins as the layers are initialised. ``start="mean"`` begins exactly as the
-plain mean of both modalities, so that a fusion can be put into a pretrained tracker without
-breaking it::
+``start="random"`` starts with the layers' initialization. ``start="mean"`` starts exactly as the
+mean of both modalities, so that a fusion can be put into a pretrained tracker without breaking it::
 
     fused = mean + gate * (learned - mean),    gate: one learned number per channel, zero at first
 
 This is ReZero's gate (Bachlechner et al., 2021) around the whole fusion. It is preferred to a last
-convolution initialised with zeros because it serves fusions that do not end in a convolution, and
-because ``gate = 1`` is precisely the fusion as published: the mean is where training begins, not a
-part that stays. At the first step only the gate has a gradient; the layers follow when it opens.
-Weight decay on the gate pulls back to the mean: leave it out, as one does with biases.
+convolution initialized with zeros because it also works for fusions that do not end in a
+convolution, and because ``gate = 1`` is exactly the fusion as published: the mean is where training
+starts, not a part that stays. At the first step only the gate has a gradient, then the layers have
+one too. Weight decay on the gate pulls back to the mean: exclude it, as biases usually are.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ Start = Literal["random", "mean"]
 class Fusion(nn.Module):
     """Base of all fusions; ``channels`` is C of both inputs and of the output.
 
-    ``check_finite`` refuses NaN and infinity at the door (see ``require_finite``). It costs one
-    read of each input and, on a GPU, one synchronisation per call: switch it off where that
-    counts, at any time (``fusion.check_finite = False``), and inside ``vmap`` or CUDA graphs,
-    which cannot look at values.
+    ``check_finite`` refuses inputs with NaN or infinity (see ``require_finite``). It costs one
+    read of each input and, on a GPU, one synchronization per call: switch it off where that
+    matters, at any time (``fusion.check_finite = False``), and inside ``vmap`` or CUDA graphs,
+    which cannot read values.
 
     All checks are skipped while the module is traced, compiled or exported.
     """
 
     has_start: ClassVar[bool] = True
-    """Whether ``start`` means anything: False for a fusion that learns nothing."""
+    """Whether ``start`` has an effect: False for a fusion without parameters."""
 
     def __init__(
         self, channels: int, *, start: Start = "random", check_finite: bool = True
@@ -63,23 +62,23 @@ class Fusion(nn.Module):
         with C = ``channels``, large enough for the padding, and finite.
         """
         if not is_traced():
-            self._check(rgb, tir)
+            self.check(rgb, tir)
         learned = self.fuse(rgb, tir)
         if self.gate is None:
             return learned
-        mean = mean_of(rgb, tir)
-        gate = self.gate.to(mean.dtype).view(-1, 1, 1)
-        return mean + gate * (learned - mean)
+        baseline = mean(rgb, tir)
+        gate = self.gate.to(baseline.dtype).view(-1, 1, 1)
+        return baseline + gate * (learned - baseline)
 
     def fuse(self, rgb: Tensor, tir: Tensor) -> Tensor:
-        """The fusion itself, on checked inputs; what a subclass writes."""
+        """The fusion itself, on checked inputs; to be implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define fuse(rgb, tir)")
 
     def for_inference(self) -> nn.Module:
-        """The same function of (rgb, tir) with the present weights, as quick as it can be.
+        """The same function of (rgb, tir) with the present weights, optimized for inference.
 
-        For a network that is not trained any more: checks may be gone. Itself, where a fusion
-        knows nothing quicker.
+        It may leave out the checks and does not follow later changes of the weights. A fusion
+        without an optimized form returns itself.
         """
         self.check_finite = False
         return self
@@ -87,7 +86,8 @@ class Fusion(nn.Module):
     def extra_repr(self) -> str:
         return f"channels={self.channels}, start={'mean' if self.gate is not None else 'random'}"
 
-    def _check(self, rgb: Tensor, tir: Tensor) -> None:
+    def check(self, rgb: Tensor, tir: Tensor) -> None:
+        """``ValueError`` in one line for inputs that the fusion cannot take; see ``forward``."""
         name = type(self).__name__
         for modality, x in (("rgb", rgb), ("tir", tir)):
             if not isinstance(x, Tensor):
@@ -108,13 +108,13 @@ class Fusion(nn.Module):
             require_finite(name, rgb=rgb, tir=tir)
 
 
-def mean_of(rgb: Tensor, tir: Tensor) -> Tensor:
+def mean(rgb: Tensor, tir: Tensor) -> Tensor:
     """``(rgb + tir) / 2`` in the inputs' dtype; halved first, so that fp16 cannot overflow."""
     return (rgb * 0.5).add(tir, alpha=0.5)
 
 
 def is_traced() -> bool:
-    """Whether a compiler or exporter is looking: then values must not steer Python."""
+    """Whether torch compiles, traces or exports: then Python must not branch on values."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
@@ -126,7 +126,14 @@ def require_positive(name: str, value: int) -> int:
 
 
 def require_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    """``ValueError`` unless two tensors agree in shape, dtype and device."""
+    """``ValueError`` unless two tensors agree in shape, dtype and device.
+
+    Args:
+        name_a: what the error calls the first.
+        a: the first.
+        name_b: what the error calls the second.
+        b: the second.
+    """
     require_same_shape(name_a, a, name_b, b)
     if a.dtype != b.dtype or a.device != b.device:
         raise ValueError(
@@ -136,11 +143,18 @@ def require_same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
 
 
 def require_same_shape(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    """``ValueError`` unless two tensors have one shape."""
+    """``ValueError`` unless two tensors have one shape.
+
+    Args:
+        name_a: what the error calls the first.
+        a: the first.
+        name_b: what the error calls the second.
+        b: the second.
+    """
     if a.shape != b.shape:
         raise ValueError(
             f"{name_a} has shape {tuple(a.shape)} but {name_b} {tuple(b.shape)}; "
-            "cut both modalities with one crop and give them one shape"
+            "cut both modalities with the same crop"
         )
 
 
@@ -157,10 +171,10 @@ def require_side(name: str, x: Tensor, side: int) -> None:
 def require_finite(name: str, **maps: Tensor) -> None:
     """``ValueError`` if a map holds NaN or infinity.
 
-    One sum per map settles the usual case: a NaN or an infinity always makes it non-finite. It
-    is taken in single precision at least, and since huge finite values may overflow even that, a
-    suspicious sum is confirmed value by value before anything is refused. So there is neither a
-    miss nor a false alarm, at the price of one read of the data.
+    One sum per map is enough in the usual case: NaN or infinity always make it non-finite. It is
+    computed in single precision at least. Since huge finite values may overflow it, a non-finite
+    sum is confirmed value by value. So there are no misses and no false alarms, at the cost of one
+    read of the data.
     """
     if any(x.is_meta for x in maps.values()):
         return
@@ -169,9 +183,9 @@ def require_finite(name: str, **maps: Tensor) -> None:
     if math.isfinite(torch.stack(sums).sum().item()):
         return
     for modality, x in maps.items():
-        broken = int((~x.detach().isfinite()).sum())
-        if broken:
+        count = int((~x.detach().isfinite()).sum())
+        if count:
             raise ValueError(
-                f"{name}: {broken} of {x.numel()} values of {modality} are NaN or infinite; mend "
-                "what made them (input, weights, learning rate) or pass check_finite=False"
+                f"{name}: {count} of {x.numel()} values of {modality} are NaN or infinite; fix "
+                "their cause (input, weights, learning rate) or pass check_finite=False"
             )

@@ -2,13 +2,13 @@
 
 After LRCFuse (J. Liu et al., Sensors 26(6), 2026), of which only the abstract is public: modules
 built by unrolled convolutional sparse coding over both sources recover what these have in common.
-How is ours. Both sources get **one** code C, each through a dictionary of its own::
+The formulation is ours. Both sources get **one** code C, each through a dictionary of its own::
 
     min || X_r - D_r C ||^2 + || X_t - D_t C ||^2 + theta || C ||_1
 
 which is sparse coding of the stacked sources, so that an unrolled step is the LLRR block (eq. 8 of
 LRRNet) over [X_r, X_t], with thresholds and step size learned as there. In the tracker's fusion
-what the code leaves unexplained of each modality is joined by one convolution::
+one convolution joins the residuals of both modalities::
 
     fused = E * C + J * [X_r - D_r * C, X_t - D_t * C]
 """
@@ -24,9 +24,13 @@ from fusion_modules.llrr import LLRRStack
 
 
 class CommonCode(LLRRStack):
-    """``blocks`` unrolled steps over both sources: (B, c, H, W) x 2 -> one code (B, w, H, W).
+    """Unrolled sparse coding of both sources: (B, c, H, W) x 2 -> one code (B, w, H, W).
 
-    ``width`` is w, the channels of the code, an even number.
+    Args:
+        channels: c of each source.
+        width: w, the channels of the code, an even number.
+        blocks: unrolled steps.
+        kernel: odd side of the convolutions.
     """
 
     def __init__(self, channels: int, width: int, blocks: int = 2, kernel: int = 3) -> None:
@@ -35,16 +39,23 @@ class CommonCode(LLRRStack):
         super().__init__(2 * channels, width // 2, blocks, kernel)
 
     def common(self, a: Tensor, b: Tensor) -> Tensor:
-        """The code of what ``a`` and ``b`` have in common."""
+        """The common code of ``a`` and ``b``."""
         return self(torch.cat([a, b], dim=1))
 
 
 class CommonFeatureFusion(Fusion):
-    """What both modalities share, and what each has alone.
+    """The common features of both modalities, and the residual of each.
 
-    ``width`` is the code's channels, C / 2 unless given. In multiplications with w = C / 2 and
-    ``blocks`` b: ``(18 b + 40.5) C^2 H W`` for a 3x3 ``kernel``; at C = 256, 31x31 and the default
-    2 blocks, 4.8 G a level.
+    In multiplications with w = C / 2 and b blocks: ``(18 b + 40.5) C^2 H W`` for 3x3 kernels; at
+    C = 256, 31x31 and the default 2 blocks, 4.8 G per level.
+
+    Args:
+        channels: C of the maps.
+        width: w, channels of the code; C / 2 without it.
+        blocks: unrolled steps.
+        kernel: odd side of the convolutions.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(
@@ -67,5 +78,5 @@ class CommonFeatureFusion(Fusion):
 
     def fuse(self, rgb: Tensor, tir: Tensor) -> Tensor:
         code = self.code.common(rgb, tir)
-        alone = torch.cat([rgb, tir], dim=1) - self.dictionary(code)
-        return self.express(code) + self.join(alone)
+        residuals = torch.cat([rgb, tir], dim=1) - self.dictionary(code)
+        return self.express(code) + self.join(residuals)

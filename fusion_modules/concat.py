@@ -10,7 +10,14 @@ from fusion_modules.layers import reflect_conv, smallest_side
 
 
 class ConcatFusion(Fusion):
-    """One ``kernel`` x ``kernel`` convolution 2C -> C over both modalities; 1x1 by default."""
+    """One convolution 2C -> C over both modalities.
+
+    Args:
+        channels: C of the maps.
+        kernel: odd side of the convolution.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
+    """
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
-"""The paper's ablation of LLRR by plain convolutions (LRRNet, Fig. 8): eight of 3x3.
+"""LRRNet's ablation of LLRR by plain convolutions (Fig. 8): eight of 3x3.
 
-The extractor of the image network's ablation, c -> 2n -> ... -> 2n, in the place of the tracker's
-LLRR stack and at about its cost. The paper names no activation; ReLU stands between the layers
-(eight convolutions without one would be a single linear map) and not after the last, since LLRR
-codes have both signs. Weights start as He et al. (2015) have them: with torch's default nothing of
-the input is left after eight layers.
+The extractor of the image network's ablation, c -> 2n -> ... -> 2n, in place of the tracker's LLRR
+stack and at about its cost. The paper names no activation; here ReLU follows each layer (eight
+convolutions without it would be a single linear map) but the last, since LLRR codes have both
+signs. Weights are initialized after He et al. (2015): with torch's default the signal vanishes
+within eight layers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,18 @@ from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 
 class Conv8Fusion(TwoStreamFusion):
-    """``llrr`` with ``layers`` plain convolutions instead of the LLRR stack.
+    """``llrr`` with plain convolutions instead of the LLRR stack.
 
-    ``width`` is n, C / 2 unless given: layers of 2n channels. In multiplications, with 2n = C:
-    ``(2 layers + 4) k^2 C^2 H W``; with 8 layers at C = 256, 31x31: 11.3 G a level.
+    In multiplications, with 2n = C: ``(2 layers + 4) k^2 C^2 H W``; with 8 layers at C = 256,
+    31x31: 11.3 G per level.
+
+    Args:
+        channels: C of the maps.
+        width: n; layers have 2n channels; C / 2 without it.
+        layers: number of convolutions.
+        kernel: k, odd side of the convolutions.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(
@@ -48,11 +56,18 @@ class Conv8Fusion(TwoStreamFusion):
 
 
 def plain_stack(channels: int, width: int, layers: int = 8, kernel: int = 3) -> nn.Sequential:
-    """``layers`` convolutions with ReLU between: (B, c, H, W) -> (B, 2n, H, W)."""
+    """Convolutions with ReLU between them: (B, c, H, W) -> (B, 2n, H, W).
+
+    Args:
+        channels: c of the input.
+        width: n.
+        layers: number of convolutions.
+        kernel: odd side of the convolutions.
+    """
     widths = [channels] + [2 * width] * layers
-    parts: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        conv = reflect_conv(before, after, kernel)
+    modules: list[nn.Module] = []
+    for in_channels, out_channels in pairwise(widths):
+        conv = reflect_conv(in_channels, out_channels, kernel)
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-        parts += [conv, nn.ReLU()]
-    return nn.Sequential(*parts[:-1])
+        modules += [conv, nn.ReLU()]
+    return nn.Sequential(*modules[:-1])

@@ -1,8 +1,8 @@
-"""The paper's ablation of LLRR by dense blocks (LRRNet, Fig. 8): four, each of two 3x3 units.
+"""LRRNet's ablation of LLRR by dense blocks (Fig. 8): four, each of two 3x3 units.
 
-Each unit sees the block's input and all units before it (DenseNet, Huang et al., 2017). In the
-image network a unit has 64 channels = n / 2, and a 1x1 convolution brings each block but the last
-back to n channels; the last block then gives n + 2 * n / 2 = 2n, just as the LLRR stack does.
+The input of a unit is the block's input and all units before it (DenseNet, Huang et al., 2017). In
+the image network a unit has 64 channels = n / 2, and a 1x1 convolution reduces each block but the
+last to n channels; the last block then gives n + 2 * n / 2 = 2n, as the LLRR stack does.
 ReLU follows each unit, as in DenseFuse; the 1x1 convolutions have no activation.
 """
 
@@ -17,10 +17,17 @@ from fusion_modules.two_stream import TwoStreamFusion, default_width
 
 
 class DenseFusion(TwoStreamFusion):
-    """``llrr`` with ``blocks`` dense blocks instead of the LLRR stack.
+    """``llrr`` with dense blocks instead of the LLRR stack.
 
-    ``width`` is n, C / 2 unless given. With 4 blocks at C = 256, 31x31 it takes 4.2 G
-    multiplications a level.
+    With 4 blocks at C = 256, 31x31 it takes 4.2 G multiplications per level.
+
+    Args:
+        channels: C of the maps.
+        width: n; C / 2 without it.
+        blocks: number of dense blocks.
+        kernel: odd side of the units' convolutions.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(
@@ -59,18 +66,27 @@ class DenseBlock(nn.Module):
 
 
 def dense_stack(channels: int, width: int, blocks: int = 4, kernel: int = 3) -> nn.Sequential:
-    """(B, c, H, W) -> (B, ``dense_channels``, H, W); 1x1 convolutions to n between the blocks."""
-    parts: list[nn.Module] = []
+    """Dense blocks with 1x1 convolutions to n between them: (B, c, H, W) -> (B, d, H, W).
+
+    d is ``dense_channels``.
+
+    Args:
+        channels: c of the input.
+        width: n.
+        blocks: number of dense blocks.
+        kernel: odd side of the units' convolutions.
+    """
+    modules: list[nn.Module] = []
     for block in range(blocks):
-        before = width if block else channels
-        parts.append(DenseBlock(before, _growth(width), kernel))
+        in_channels = width if block else channels
+        modules.append(DenseBlock(in_channels, _growth(width), kernel))
         if block < blocks - 1:
-            parts.append(reflect_conv(before + 2 * _growth(width), width, kernel=1))
-    return nn.Sequential(*parts)
+            modules.append(reflect_conv(in_channels + 2 * _growth(width), width, kernel=1))
+    return nn.Sequential(*modules)
 
 
 def dense_channels(channels: int, width: int, blocks: int = 4) -> int:
-    """Channels that ``dense_stack`` gives: 2n for an even n and more than one block."""
+    """Output channels of ``dense_stack``: 2n for an even n and more than one block."""
     return (width if blocks > 1 else channels) + 2 * _growth(width)
 
 

@@ -1,4 +1,4 @@
-"""A fusion by its name, or anybody's class by a dotted path; one literal dict, no registration."""
+"""Fusions by name, or any class by its dotted path; one literal dict, no registration."""
 
 from __future__ import annotations
 
@@ -49,23 +49,37 @@ def create_fusion(name: str, channels: int, **kwargs: Any) -> nn.Module:
     ``name`` is a key of ``FUSIONS`` or ``"package.module:Class"``, where
     ``Class(channels, **kwargs)`` gives a module with ``forward(rgb, tir) -> fused``; deriving it
     from ``Fusion`` adds the checks and ``start``, but is not required. Raises ``ValueError`` for an
-    unknown name, a path that leads nowhere, and an argument that the fusion does not have.
+    unknown name, a path without a class, and an argument that the fusion does not have.
     """
     if not isinstance(name, str):
         raise ValueError(f"fusion is {name!r}; expected a name ({', '.join(FUSIONS)}) or a path")
-    build = _load(name) if ":" in name else FUSIONS.get(name)
+    build = load_class(name) if ":" in name else FUSIONS.get(name)
     if build is None:
         raise ValueError(
             f"unknown fusion {name!r}{_nearest(name, FUSIONS)}; valid: {', '.join(FUSIONS)}, "
             "or 'package.module:Class' for a class of your own"
         )
-    fusion = _call(name, build, channels, kwargs)
+    signature = inspect.signature(build)
+    try:
+        signature.bind(channels, **kwargs)
+        fusion = build(channels, **kwargs)
+    except TypeError as error:
+        if not _ARGUMENT_ERROR.search(str(error)):
+            raise  # an error inside the class, whose author needs the traceback
+        parameters = list(signature.parameters.values())[1:]
+        valid = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        hint = next((_nearest(key, valid) for key in kwargs if key not in valid), "")
+        names = ", ".join(f"**{p.name}" if p.kind is p.VAR_KEYWORD else p.name for p in parameters)
+        raise ValueError(
+            f"fusion {name!r}: {error}{hint}; valid arguments: {names or 'none'}"
+        ) from error
     if not isinstance(fusion, nn.Module):
         raise ValueError(f"fusion {name!r} gave a {type(fusion).__name__}; expected an nn.Module")
     return fusion
 
 
-def _load(path: str) -> Callable[..., Any]:
+def load_class(path: str) -> Callable[..., Any]:
+    """The class at ``package.module:Class``; ``ValueError`` where there is none."""
     module_name, _, class_name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -74,30 +88,13 @@ def _load(path: str) -> Callable[..., Any]:
             f"fusion {path!r}: cannot import {module_name!r} ({error}); "
             "install it, or put its folder on PYTHONPATH"
         ) from error
-    found = getattr(module, class_name, None)
-    if not callable(found):
+    value = getattr(module, class_name, None)
+    if not callable(value):
         hint = _nearest(class_name, vars(module))
         raise ValueError(f"fusion {path!r}: {module_name} has no class {class_name!r}{hint}")
-    return found
+    return value
 
 
-def _call(name: str, build: Callable[..., Any], channels: int, kwargs: dict[str, Any]) -> Any:
-    signature = inspect.signature(build)
-    try:
-        signature.bind(channels, **kwargs)
-        return build(channels, **kwargs)
-    except TypeError as error:
-        if not _ARGUMENT_ERROR.search(str(error)):
-            raise  # a fault inside the class, which its author wants to see whole
-        own = list(signature.parameters.values())[1:]
-        valid = [p.name for p in own if p.kind is not p.VAR_KEYWORD]
-        hint = next((_nearest(key, valid) for key in kwargs if key not in valid), "")
-        listed = ", ".join(f"**{p.name}" if p.kind is p.VAR_KEYWORD else p.name for p in own)
-        raise ValueError(
-            f"fusion {name!r}: {error}{hint}; valid arguments: {listed or 'none'}"
-        ) from error
-
-
-def _nearest(given: str, valid: Iterable[str]) -> str:
-    close = get_close_matches(given, list(valid), n=1)
+def _nearest(name: str, valid: Iterable[str]) -> str:
+    close = get_close_matches(name, list(valid), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

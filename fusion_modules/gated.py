@@ -1,8 +1,8 @@
-"""A gate per channel: which modality to believe, decided from the whole map.
+"""A gate per channel: the weight of each modality, computed from the whole map.
 
 The gate of a gated multimodal unit (Arevalo et al., 2017), computed from globally pooled features
-through a bottleneck as in squeeze-and-excitation (Hu et al., 2018). What differs from the unit:
-the features themselves are mixed, not a tanh layer over them.
+through a bottleneck as in squeeze-and-excitation (Hu et al., 2018). Unlike in
+that unit the features themselves are mixed, not a tanh layer over them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from fusion_modules.base import Fusion, Start, require_positive
 class GatedFusion(Fusion):
     """``g rgb + (1 - g) tir`` with g in (0, 1), (B, C, 1, 1), from both modalities' channel means.
 
-    ``reduction`` divides the 2C means down to the bottleneck's width. The cost is negligible.
+    The cost is negligible.
+
+    Args:
+        channels: C of the maps.
+        reduction: of the 2C means to the bottleneck's width.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(

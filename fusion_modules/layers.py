@@ -1,10 +1,9 @@
-"""The layers that fusions are built of: size-keeping convolutions and the soft threshold (eq. 9).
+"""Layers of the fusions: convolutions that keep the map size, and the soft threshold (eq. 9).
 
 Convolutions have stride 1 and reflection padding, as in LRRNet's code. The soft threshold costs
-little memory: thresholds are broadcast, never repeated to the size of the map, and where autograd
-would keep three maps for the formula as it stands, the gradient only needs the result, which the
-next convolution keeps anyway. Compilers and exporters get the formula itself and fuse it as they
-like.
+little memory: thresholds are broadcast, never repeated to the size of the map. Autograd would save
+three maps for the plain formula; here the gradient needs the result alone, which the next
+convolution saves anyway. Compilers and exporters get the plain formula, which they can fuse.
 """
 
 from __future__ import annotations
@@ -20,10 +19,15 @@ from fusion_modules.base import is_traced, require_positive
 def reflect_conv(
     in_channels: int, out_channels: int, kernel: int = 3, *, bias: bool = True
 ) -> nn.Conv2d:
-    """A ``kernel`` x ``kernel`` convolution over maps padded by reflection; H and W stay.
+    """A convolution over maps padded by reflection; it keeps H and W.
 
-    Reflection needs H, W > kernel // 2. Raises ``ValueError`` for an even kernel, which has no
-    centre.
+    Reflection needs H, W > kernel // 2. Raises ``ValueError`` for an even kernel.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel: odd side of the kernel.
+        bias: whether it has a bias.
     """
     if require_positive("kernel", kernel) % 2 == 0:
         raise ValueError(f"kernel is {kernel}; expected an odd number, to keep the map size")
@@ -41,8 +45,8 @@ def soft_threshold(x: Tensor, theta: Tensor) -> Tensor:
     """``sign(x) * max(|x| - theta, 0)`` per channel (eq. 9).
 
     ``x`` (B, C, H, W); ``theta`` C thresholds, (C,) or (1, C) -> (B, C, H, W), of the dtype of
-    ``x``. A negative threshold does what the formula says: values move away from zero, and zero
-    stays. The gradient is that of the formula, 0 wherever the result is 0.
+    ``x``. As in the formula, a negative threshold moves values away from zero, and zero stays. The
+    gradient is that of the formula, 0 wherever the result is 0.
     """
     theta = theta.to(x.dtype).reshape(-1, 1, 1)
     if is_traced():
@@ -51,14 +55,14 @@ def soft_threshold(x: Tensor, theta: Tensor) -> Tensor:
 
 
 class _SoftThreshold(torch.autograd.Function):
-    """The formula with a gradient out of the result alone, whose sign is that of ``x`` or 0."""
+    """The formula, with a gradient computed from the result, whose sign is that of ``x`` or 0."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, theta: Tensor) -> Tensor:
         result = x.abs().sub_(theta).clamp_(min=0).copysign_(x)
-        return result.masked_fill_(x == 0, 0)  # sign(0) = 0, which a negative threshold shows
+        return result.masked_fill_(x == 0, 0)  # sign(0) = 0, which matters for negative thresholds
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:

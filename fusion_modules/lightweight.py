@@ -1,16 +1,16 @@
-"""Self-compensating lightweight convolution (LWC), and a fusion out of it.
+"""Self-compensating lightweight convolution (LWC), and a fusion made of it.
 
 After LWC-DenseFuse, of which only the abstract is public: a standard convolution becomes a
 depthwise and a pointwise one, channel attention enhances salient features, and a channel shuffle
-lets groups exchange. What the abstract leaves open is ours::
+lets groups exchange. The details are ours::
 
     y = pointwise(depthwise(x))        pointwise in groups (ShuffleNet, Zhang et al., 2018)
     y + a(y) y                         a: squeeze-and-excitation (Hu et al., 2018; SiLU), in (0, 1)
     shuffle of the groups' channels
 
-The attention is added to what it weighs, not put in its place: it gives back to salient channels
-what the cheap convolution lost, and takes nothing away. It looks at means of the whole map, or, in
-networks for pictures, of a window, so that a picture may be computed in tiles.
+The attention is added to its input instead of replacing it: it compensates salient channels for
+what the cheap convolution lost, and suppresses nothing. It is computed from means over the whole
+map or, in image networks, over a window, so that images can be computed in tiles.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ _REDUCTION = 4
 
 
 class LightweightConv(nn.Module):
-    """A ``kernel`` x ``kernel`` LWC: (B, in, H, W) -> (B, out, H, W), mirrored at the borders.
+    """An LWC: (B, in, H, W) -> (B, out, H, W), padded by reflection.
 
-    ``groups`` of the pointwise convolution and the shuffle; fewer where the channels do not divide.
-    ``window`` is the odd side of the attention's means; ``None`` means the whole map.
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel: odd side of the depthwise kernel.
+        groups: of the pointwise convolution and the shuffle; fewer where they do not divide the
+            channels.
+        window: odd side of the attention's window; ``None`` for the whole map.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class LightweightConv(nn.Module):
         super().__init__()
         for name, value in (("kernel", kernel), ("window", window or 1)):
             if require_positive(name, value) % 2 == 0:
-                raise ValueError(f"{name} is {value}; expected an odd number, to have a centre")
+                raise ValueError(f"{name} is {value}; expected an odd number, to have a center")
         self.groups = math.gcd(require_positive("groups", groups), in_channels, out_channels)
         self.window = window
         self.depthwise = nn.Conv2d(
@@ -62,19 +67,19 @@ class LightweightConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.pointwise(self.depthwise(x))
-        attention = self.excite(F.silu(self.squeeze(self._means(y)))).sigmoid()
-        return channel_shuffle(y + attention * y, self.groups)
-
-    def _means(self, y: Tensor) -> Tensor:
         if self.window is None:
-            return y.mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
-        side, reach = self.window, self.window // 2
-        rows = F.avg_pool2d(y, (1, side), 1, (0, reach), count_include_pad=False)
-        return F.avg_pool2d(rows, (side, 1), 1, (reach, 0), count_include_pad=False)
+            means = y.mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
+        else:
+            # A mean over a square is one over rows, then one over columns.
+            side, radius = self.window, self.window // 2
+            rows = F.avg_pool2d(y, (1, side), 1, (0, radius), count_include_pad=False)
+            means = F.avg_pool2d(rows, (side, 1), 1, (radius, 0), count_include_pad=False)
+        attention = self.excite(F.silu(self.squeeze(means))).sigmoid()
+        return channel_shuffle(y + attention * y, self.groups)
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
-    """Deal the channels out like cards: the first of each group, then the second of each ..."""
+    """ShuffleNet's channel shuffle: the first channel of each group, then the second of each ..."""
     if groups == 1:
         return x
     return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
@@ -83,8 +88,16 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
 class LightweightFusion(Fusion):
     """Two LWC over both modalities, 2C -> C -> C, with ReLU between.
 
-    In multiplications ``(27 + 1.5 C) C H W`` with a 3x3 ``kernel`` and 2 groups: 0.10 G a level at
-    C = 256, 31x31. ``window`` as in ``LightweightConv``.
+    In multiplications ``(27 + 1.5 C) C H W`` with 3x3 kernels and 2 groups: 0.10 G per level at
+    C = 256, 31x31.
+
+    Args:
+        channels: C of the maps.
+        kernel: as in ``LightweightConv``.
+        groups: as there.
+        window: as there.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(
@@ -104,7 +117,7 @@ class LightweightFusion(Fusion):
 
     @property
     def reach(self) -> int:
-        """How far a pixel reaches, with a window; the whole map without."""
+        """Radius of the receptive field in pixels, if there is a window."""
         return self.join.reach + self.refine.reach
 
     def fuse(self, rgb: Tensor, tir: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The learned low-rank representation (LLRR) of LRRNet, and the tracker's fusion out of it.
+"""The learned low-rank representation (LLRR) of LRRNet, and the tracker's fusion made of it.
 
 H. Li, T. Xu, X.-J. Wu, J. Lu, J. Kittler, *LRRNet: A Novel Representation Learning Guided Fusion
 Network for Infrared and Visible Images*, TPAMI 45(9), 2023. A map X = D1 L + D2 S has a low-rank
@@ -7,8 +7,8 @@ part L and a sparse part S; an iteration of LISTA becomes a block of two convolu
     Z_t = h(C2 * (X - C1 * Z_{t-1}) + lam Z_{t-1}),    Z_0 = h(C0 * X),    h: soft threshold (eq. 9)
 
 As in the authors' code, C1 and C2 belong to each block, while the thresholds theta and the scalar
-lam are shared by all blocks of a stack and start uniform in [0, 1); nothing but training makes L
-low-rank. In the tracker (section 5.4) one convolution follows the whole Z, so L and S take one way.
+lam are shared by all blocks of a stack and are initialized uniformly in [0, 1); only training makes
+L low-rank. In the tracker (section 5.4) one convolution follows the whole Z, L and S together.
 """
 
 from __future__ import annotations
@@ -32,17 +32,29 @@ class LLRRBlock(nn.Module):
         self.c2 = reflect_conv(channels, 2 * width, kernel)
 
     def forward(self, x: Tensor, z: Tensor, theta: Tensor, lam: Tensor) -> Tensor:
-        """``x`` (B, c, H, W), ``z`` (B, 2n, H, W), ``theta`` (1, 2n), ``lam`` (1, 1) -> new z."""
+        """The next z (B, 2n, H, W).
+
+        Args:
+            x: (B, c, H, W) the input of the stack.
+            z: (B, 2n, H, W) the code.
+            theta: (1, 2n) thresholds.
+            lam: (1, 1) step size.
+        """
         step = self.c2(x - self.c1(z))
         return soft_threshold(torch.addcmul(step, lam.to(z.dtype), z), theta)  # step + lam z
 
 
 class LLRRStack(nn.Module):
-    """``blocks`` iterations from Z_0: (B, c, H, W) -> Z (B, 2n, H, W), L its first n channels.
+    """Iterations from Z_0: (B, c, H, W) -> Z (B, 2n, H, W), L its first n channels.
 
-    ``channels`` is c, ``width`` is n (the image network: c = 1, n = 128, 4 blocks). ``theta``
-    (1, 2n) and ``lam`` (1, 1) have the shapes of the published file; see ``official_key``.
-    Raises ``ValueError`` for a map too small for its reflection padding.
+    ``theta`` (1, 2n) and ``lam`` (1, 1) have the shapes of the published file; see
+    ``official_key``. Raises ``ValueError`` for a map too small for its reflection padding.
+
+    Args:
+        channels: c (image network: 1).
+        width: n (image network: 128).
+        blocks: number of iterations.
+        kernel: odd side of the convolutions.
     """
 
     def __init__(self, channels: int, width: int, blocks: int = 4, kernel: int = 3) -> None:
@@ -78,11 +90,11 @@ def official_key(key: str) -> str:
 
     ``blocks.2.c1.weight`` -> ``lrrblock2.conv_Wdz.conv2d.weight``. Shapes are equal on both sides,
     so that ``{key: official[prefix + official_key(key)] for key in stack.state_dict()}`` loads.
-    Raises ``ValueError`` for a key that is no stack's.
+    Raises ``ValueError`` for any other key.
     """
     for ours, theirs in _OFFICIAL_NAMES:
-        renamed, found = re.subn(ours, theirs, key)
-        if found:
+        renamed, count = re.subn(ours, theirs, key)
+        if count:
             return renamed
     raise ValueError(f"{key!r} is no key of an LLRRStack; expected e.g. 'theta' or 'c0.weight'")
 
@@ -90,9 +102,16 @@ def official_key(key: str) -> str:
 class LLRRFusion(TwoStreamFusion):
     """LRRNet's fusion of two feature maps (section 5.4, Fig. 14), with its own stack per modality.
 
-    ``width`` is n and defaults to C / 2 (128 at C = 256, the paper's n). In multiplications, with
-    2n = C and ``blocks`` b: ``(4 b + 6) k^2 C^2 H W``, which at 31x31, C = 256 and 4 blocks is
-    12.5 G a level: see ``llrr_light`` for a tracker that must be quick.
+    In multiplications, with 2n = C, b blocks and kernel k: ``(4 b + 6) k^2 C^2 H W``, which at
+    31x31, C = 256 and 4 blocks is 12.5 G per level: see ``llrr_light`` for a faster one.
+
+    Args:
+        channels: C of the maps.
+        width: n; C / 2 without it (128 at C = 256, as in the paper).
+        blocks: iterations of each stack.
+        kernel: k, odd side of the convolutions.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The feature loss of the LRRNet tracker (eq. 15), as its authors' code normalises it.
+"""The feature loss of the LRRNet tracker (eq. 15), as its authors' code normalizes it.
 
 With levels F1, F2, F3 (shallow to deep) of RGB r, infrared i and fused f::
 
@@ -7,9 +7,9 @@ With levels F1, F2, F3 (shallow to deep) of RGB r, infrared i and fused f::
     deep    = 2000 * || G(F3_f) - (2 G(F3_i) + 1 G(F3_r)) ||^2
 
 Every squared norm is the **mean** over all elements, and the Gram matrix of an item is
-``G(F) = F F^T / (C H W)`` with F as (C, H W). What differs: r and i are targets and get no
-gradient, as in the paper, where their branches are frozen. The weight of the total beside the
-tracker's own losses is the tracker's business; DFAT's is 0.1.
+``G(F) = F F^T / (C H W)`` with F as (C, H W). r and i are targets and get no gradient, as in the
+paper, where their branches are frozen. The weight of the total in the tracker's loss is set there;
+DFAT's is 0.1.
 """
 
 from __future__ import annotations
@@ -24,10 +24,19 @@ from fusion_modules.base import require_same_shape
 
 
 class FusionLoss(nn.Module):
-    """Eq. 15; the arguments are its constants: factors of the terms, then of their targets.
+    """Eq. 15; the arguments are its constants.
 
-    ``levels`` says which entries of the lists are F1, F2 and F3. Without it the lists must hold
-    exactly three; with it any number, e.g. ``levels=(0, 0, 0)`` for a tracker of one level.
+    Args:
+        shallow: factor of the shallow term.
+        middle: factor of the middle term.
+        deep: factor of the deep term.
+        shallow_rgb: factor of RGB in the target of the shallow term.
+        middle_tir: factor of thermal in the target of the middle term.
+        middle_rgb: factor of RGB there.
+        deep_tir: factor of thermal in the target of the deep term.
+        deep_rgb: factor of RGB there.
+        levels: indices of F1, F2 and F3 in the lists of levels, e.g. (0, 0, 0) for a tracker of
+            one level; without it the lists must hold exactly three.
     """
 
     def __init__(
@@ -61,39 +70,33 @@ class FusionLoss(nn.Module):
         single precision at least, also under autocast. Raises ``ValueError`` if the lists have the
         wrong number of levels or the levels of one place differ in shape.
         """
-        fused, rgb, tir = (self._pick(*x) for x in (("fused", fused), ("rgb", rgb), ("tir", tir)))
-        for f, r, t in zip(fused, rgb, tir, strict=True):
+        selected = []
+        for name, levels in (("fused", fused), ("rgb", rgb), ("tir", tir)):
+            if self.levels is None and len(levels) != 3:
+                raise ValueError(
+                    f"{name} has {len(levels)} levels; eq. 15 needs 3 (shallow, middle, deep): "
+                    "choose them with FusionLoss(levels=...), e.g. (0, 0, 0) for one level"
+                )
+            if self.levels is not None and max(self.levels) >= len(levels):
+                raise ValueError(
+                    f"{name} has {len(levels)} levels, too few for levels={self.levels}"
+                )
+            selected.append([levels[index] for index in self.levels or (0, 1, 2)])
+        for f, r, t in zip(*selected, strict=True):
             require_same_shape("a fused level", f, "that of rgb", r)
             require_same_shape("a fused level", f, "that of tir", t)
         with torch.autocast(fused[0].device.type, enabled=False):
-            terms = self._terms(
-                [_precise(x) for x in fused],
-                [_precise(x).detach() for x in rgb],
-                [_precise(x).detach() for x in tir],
-            )
+            f1, f2, f3 = (_at_least_fp32(x) for x in selected[0])
+            r1, r2, r3 = (_at_least_fp32(x).detach() for x in selected[1])
+            _, t2, t3 = (_at_least_fp32(x).detach() for x in selected[2])
+            middle = self.middle_tir * t2 + self.middle_rgb * r2
+            deep = self.deep_tir * gram(t3) + self.deep_rgb * gram(r3)
+            terms = {
+                "shallow": self.shallow * F.mse_loss(f1, self.shallow_rgb * r1),
+                "middle": self.middle * F.mse_loss(f2, middle),
+                "deep": self.deep * F.mse_loss(gram(f3), deep),
+            }
         return {**terms, "total": terms["shallow"] + terms["middle"] + terms["deep"]}
-
-    def _terms(
-        self, fused: Sequence[Tensor], rgb: Sequence[Tensor], tir: Sequence[Tensor]
-    ) -> dict[str, Tensor]:
-        (f1, f2, f3), (r1, r2, r3), (_, t2, t3) = fused, rgb, tir
-        middle = self.middle_tir * t2 + self.middle_rgb * r2
-        deep = self.deep_tir * gram(t3) + self.deep_rgb * gram(r3)
-        return {
-            "shallow": self.shallow * F.mse_loss(f1, self.shallow_rgb * r1),
-            "middle": self.middle * F.mse_loss(f2, middle),
-            "deep": self.deep * F.mse_loss(gram(f3), deep),
-        }
-
-    def _pick(self, name: str, given: Sequence[Tensor]) -> list[Tensor]:
-        if self.levels is None and len(given) != 3:
-            raise ValueError(
-                f"{name} has {len(given)} levels; eq. 15 needs 3 (shallow, middle, deep): "
-                "choose them with FusionLoss(levels=...), e.g. (0, 0, 0) for one level"
-            )
-        if self.levels is not None and max(self.levels) >= len(given):
-            raise ValueError(f"{name} has {len(given)} levels, too few for levels={self.levels}")
-        return [given[index] for index in self.levels or (0, 1, 2)]
 
 
 def gram(features: Tensor) -> Tensor:
@@ -102,5 +105,5 @@ def gram(features: Tensor) -> Tensor:
     return rows @ rows.transpose(1, 2) / (rows.shape[1] * rows.shape[2])
 
 
-def _precise(features: Tensor) -> Tensor:
+def _at_least_fp32(features: Tensor) -> Tensor:
     return features.to(torch.promote_types(features.dtype, torch.float32))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fusion_modules.base import Fusion, mean_of
+from fusion_modules.base import Fusion, mean
 
 
 class MeanFusion(Fusion):
-    """``(rgb + tir) / 2``. Nothing is learned, so both values of ``start`` mean the same."""
+    """``(rgb + tir) / 2``. It has no parameters, so ``start`` has no effect."""
 
     has_start = False
 
     def fuse(self, rgb: Tensor, tir: Tensor) -> Tensor:
-        return mean_of(rgb, tir)
+        return mean(rgb, tir)

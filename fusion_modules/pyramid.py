@@ -24,15 +24,15 @@ class FusionPyramid(nn.Module):
         self.levels = nn.ModuleList(create_fusion(name, level, **kwargs) for level in channels)
 
     def forward(self, rgb: Sequence[Tensor], tir: Sequence[Tensor]) -> list[Tensor]:
-        """Levels of (B, C_i, H_i, W_i) for each modality, in the order built -> fused levels.
+        """Levels (B, C_i, H_i, W_i) of each modality, in the order of ``channels`` -> fused levels.
 
         Raises ``ValueError`` if either list has another number of levels than was built.
         """
         for modality, levels in (("rgb", rgb), ("tir", tir)):
             if isinstance(levels, Tensor) or len(levels) != len(self.levels):
-                given = "one tensor" if isinstance(levels, Tensor) else f"{len(levels)} levels"
+                shape = "one tensor" if isinstance(levels, Tensor) else f"{len(levels)} levels"
                 raise ValueError(
-                    f"{modality} came as {given}; this pyramid was built for a list of "
+                    f"{modality} came as {shape}; this pyramid was built for a list of "
                     f"{len(self.levels)}: one entry of channels= per level"
                 )
         return [fuse(r, t) for fuse, r, t in zip(self.levels, rgb, tir, strict=True)]

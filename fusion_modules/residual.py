@@ -1,12 +1,12 @@
-"""The residual fusion network (RFN) of RFN-Nest, as DFAT + RFN puts it into the tracker.
+"""The residual fusion network (RFN) of RFN-Nest, as DFAT + RFN uses it in the tracker.
 
 H. Li, X.-J. Wu, J. Kittler, *RFN-Nest*, Information Fusion 73, 2021; the comparison of LRRNet's
 Table 8. Per level::
 
     fused = conv3x3([rgb, tir]) + conv3x3(conv3x3(conv1x1([conv1x1(rgb), conv1x1(tir)])))
 
-Every convolution pads by reflection and is followed by batch normalisation, none by an activation.
-What differs: the convolutions have no bias, which batch normalisation would take out again.
+Every convolution pads by reflection and is followed by batch normalization, none by an activation.
+Unlike there the convolutions have no bias, which batch normalization would remove.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fusion_modules.layers import reflect_conv, smallest_side
 class ResidualFusion(Fusion):
     """RFN: one convolution over both modalities plus a deeper path over each and both.
 
-    Batch normalisation mixes the items of a batch while training; ``eval()`` keeps them apart.
+    In training batch normalization mixes the items of a batch; in eval mode they are independent.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class ResidualFusion(Fusion):
         self.smallest_side = smallest_side(kernel=3)
 
     def fuse(self, rgb: Tensor, tir: Tensor) -> Tensor:
-        each = torch.cat([self.conv_rgb(rgb), self.conv_tir(tir)], dim=1)
-        return self.direct(torch.cat([rgb, tir], dim=1)) + self.residual(each)
+        modalities = torch.cat([self.conv_rgb(rgb), self.conv_tir(tir)], dim=1)
+        return self.direct(torch.cat([rgb, tir], dim=1)) + self.residual(modalities)
 
 
 def _conv_norm(in_channels: int, out_channels: int, kernel: int) -> ConvNorm:

@@ -1,7 +1,7 @@
-"""A weight per position: where to believe which modality.
+"""A weight per position: the share of each modality there.
 
-The spatial counterpart of ``gated``: a small network sees both modalities around a position and
-gives the share of RGB there, as spatial attention does for one modality (CBAM, Woo et al., 2018).
+The spatial counterpart of ``gated``: a small network computes the share of RGB from both modalities
+around a position, as spatial attention does for one modality (CBAM, Woo et al., 2018).
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from fusion_modules.layers import reflect_conv, smallest_side
 class SpatialFusion(Fusion):
     """``w rgb + (1 - w) tir`` with w in (0, 1), (B, 1, H, W), from both around a position.
 
-    ``reduction`` divides the 2C channels down to the width of the one hidden layer, 1x1, which a
-    ``kernel`` x ``kernel`` convolution turns into w.
+    A 1x1 convolution gives the hidden layer, a second convolution w.
+
+    Args:
+        channels: C of the maps.
+        reduction: of the 2C channels to the hidden layer's width.
+        kernel: odd side of the second convolution.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
     """
 
     def __init__(

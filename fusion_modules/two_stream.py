@@ -1,9 +1,9 @@
-"""The fusion branch of the LRRNet tracker (Fig. 14), with its feature extractor left open.
+"""The fusion branch of the LRRNet tracker (Fig. 14), with any feature extractor.
 
     per modality: extractor -> one convolution;  concatenate both modalities -> one convolution
 
-The modalities share no weights. ``llrr`` puts the LLRR stack in the extractor's place; ``conv8``
-and ``dense`` put the paper's ablations there.
+The modalities share no weights. The extractor of ``llrr`` is the LLRR stack; those of ``conv8``
+and ``dense`` are the paper's ablations.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ from fusion_modules.layers import reflect_conv, smallest_side
 
 
 class TwoStreamFusion(Fusion):
-    """Two extractors out of ``make_extractor()``, each (B, C, H, W) -> (B, ``coded``, H, W)."""
+    """An extractor and a convolution per modality, and a convolution over both.
+
+    Args:
+        channels: C of the maps.
+        make_extractor: makes an extractor (B, C, H, W) -> (B, code_channels, H, W).
+        code_channels: output channels of the extractors.
+        kernel: odd side of the convolutions after them.
+        start: see ``Fusion``.
+        check_finite: see ``Fusion``.
+    """
 
     def __init__(
         self,
         channels: int,
         make_extractor: Callable[[], nn.Module],
-        coded: int,
+        code_channels: int,
         *,
         kernel: int = 3,
         start: Start = "random",
@@ -32,8 +41,8 @@ class TwoStreamFusion(Fusion):
     ) -> None:
         super().__init__(channels, start=start, check_finite=check_finite)
         self.extract_rgb, self.extract_tir = make_extractor(), make_extractor()
-        self.conv_rgb = reflect_conv(coded, channels, kernel)
-        self.conv_tir = reflect_conv(coded, channels, kernel)
+        self.conv_rgb = reflect_conv(code_channels, channels, kernel)
+        self.conv_tir = reflect_conv(code_channels, channels, kernel)
         self.conv_fused = reflect_conv(2 * channels, channels, kernel)
         self.smallest_side = smallest_side(kernel)
 
@@ -44,5 +53,5 @@ class TwoStreamFusion(Fusion):
 
 
 def default_width(channels: int) -> int:
-    """n when none is given: C / 2 makes codes as wide as features; the paper's 128 at C = 256."""
+    """The default n, C / 2: codes are as wide as features; at C = 256 it is the paper's 128."""
     return max(require_positive("channels", channels) // 2, 1)

@@ -1,8 +1,8 @@
-"""What every image-fusion network is: ``forward(visible, infrared) -> fused``, all of one shape.
+"""The interface of image-fusion networks: ``forward(visible, infrared) -> fused``, of one shape.
 
-A subclass writes ``fuse`` and says by ``margin`` how far a pixel can reach into its neighbourhood,
-which is what ``fuse_tiled`` needs to leave no seams. Pictures are grey and in [0, 1]; the networks'
-own output is not confined to that range: ``min_max`` brings it there, as the authors' code does.
+A subclass implements ``fuse`` and ``margin``, the radius of its receptive field, which
+``fuse_tiled`` needs to leave no seams. Images are gray and in [0, 1]; the networks' output is not
+confined to that range: ``min_max`` scales it, as the authors' code does.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fusion_modules.base import (
 
 
 class ImageFusion(nn.Module):
-    """Base of the image networks; ``channels`` is c, 1 for grey pictures.
+    """Base of the image networks; ``channels`` is c, 1 for gray images.
 
     Setting ``check_finite`` to False saves one read of each input.
     """
 
     part_names: ClassVar[tuple[str, ...]] = ()
-    """What ``parts`` gives; empty for a network that has nothing to show."""
+    """Names of the intermediate images that ``parts`` gives; empty for a network without."""
 
     def __init__(self, channels: int = 1, *, check_finite: bool = True) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class ImageFusion(nn.Module):
 
     @property
     def margin(self) -> int:
-        """Pixels beyond which the input does not influence an output pixel (a radius)."""
+        """Radius of the receptive field in pixels."""
         raise NotImplementedError(f"{type(self).__name__} must define margin")
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        """Fuse (B, c, H, W) pictures in [0, 1] -> (B, c, H, W), of any range.
+        """Fuse (B, c, H, W) images in [0, 1] -> (B, c, H, W), of any range.
 
         Raises ``ValueError`` unless both agree in shape, dtype and device, have c channels, are
         large enough for the padding, and finite.
@@ -50,11 +50,11 @@ class ImageFusion(nn.Module):
         return self.fuse(visible, infrared)
 
     def fuse(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        """The network itself, on checked inputs; what a subclass writes."""
+        """The network itself, on checked inputs; to be implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define fuse(visible, infrared)")
 
     def parts(self, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:
-        """What the network makes of its inputs on the way: ``part_names`` -> (B, c, H, W)."""
+        """Intermediate images by name, of ``part_names``: (B, c, H, W) each."""
         raise ValueError(f"{type(self).__name__} has no parts to show")
 
     def check(self, visible: Tensor, infrared: Tensor) -> None:
@@ -65,8 +65,8 @@ class ImageFusion(nn.Module):
         require_same("visible", visible, "infrared", infrared)
         if visible.ndim != 4 or visible.shape[1] != self.channels:
             raise ValueError(
-                f"{name} got pictures of shape {tuple(visible.shape)}; expected (B, C, H, W) with "
-                f"C = {self.channels}: fuse the luminance of colour pictures"
+                f"{name} got images of shape {tuple(visible.shape)}; expected (B, C, H, W) with "
+                f"C = {self.channels}: fuse the luminance of color images"
             )
         if not visible.is_floating_point():
             raise ValueError(f"{name} got {visible.dtype}; expected floating point in [0, 1]")
@@ -75,18 +75,18 @@ class ImageFusion(nn.Module):
             require_finite(name, visible=visible, infrared=infrared)
 
 
-def min_max(pictures: Tensor) -> Tensor:
-    """Each picture of (B, C, H, W) scaled by its own range: (x - min) / (max - min + 1e-5).
+def min_max(images: Tensor) -> Tensor:
+    """Each image of (B, C, H, W) scaled by its own range: (x - min) / (max - min + 1e-5).
 
-    The authors' scaling of both inputs, given in 0..255, and of the output, whatever its range.
-    The 1e-5 belongs to numbers of that size: on [0, 1] it costs a picture with little contrast
-    some of its range, so scale 0..255 where the authors' result is wanted.
+    The authors' scaling of both inputs, given in 0..255, and of the output, of any range. The 1e-5
+    is meant for numbers of that size: on [0, 1] it reduces the range of an image with little
+    contrast, so scale 0..255 to reproduce the authors' result.
     """
-    low = pictures.amin(dim=(1, 2, 3), keepdim=True)
-    high = pictures.amax(dim=(1, 2, 3), keepdim=True)
-    return (pictures - low) / (high - low + 1e-5)
+    low = images.amin(dim=(1, 2, 3), keepdim=True)
+    high = images.amax(dim=(1, 2, 3), keepdim=True)
+    return (images - low) / (high - low + 1e-5)
 
 
-def to_uint8(pictures: Tensor) -> Tensor:
+def to_uint8(images: Tensor) -> Tensor:
     """``min_max`` of an output as uint8, **truncated** as in the authors' code."""
-    return (min_max(pictures) * 255).byte()
+    return (min_max(images) * 255).byte()

@@ -1,10 +1,10 @@
-"""LRCFuse: LRRNet's low-rank and sparse parts, and what both sources have in common.
+"""LRCFuse: LRRNet's low-rank and sparse parts, and the common features of both sources.
 
 J. Liu et al., *LRCFuse*, Sensors 26(6), 2026, of which only the abstract is public: LLRR blocks
 give the low-rank and sparse parts of each source; because low-rank representation models different
 modalities imperfectly, common-feature-preservation modules by convolutional sparse coding over both
-sources recover what these share. The rest is ours: the parts are fused exactly as in LRRNet, the
-common code (``fusion_modules.common_feature``) of both *pictures* becomes one more part, and the
+sources recover their common features. The rest is ours: the parts are fused as in LRRNet, the
+common code (``fusion_modules.common_feature``) of both *images* becomes one more part, and the
 three are added::
 
     I_f = L_f + S_f + C_f
@@ -21,9 +21,15 @@ from fusion_modules.layers import reflect_conv
 
 
 class LRCFuse(ImageFusion):
-    """``width`` and ``blocks`` as in LRRNet; ``common_width`` channels of the common code.
+    """The network; by default it has 35,966 parameters (half of LRRNet's n is our choice).
 
-    Half of LRRNet's n is a choice of ours: 35,966 parameters in all by default.
+    Args:
+        channels: c of the images.
+        width: n, as in ``LRRNet``.
+        common_width: channels of the common code.
+        blocks: as in ``LRRNet``.
+        kernel: odd side of the convolutions.
+        check_finite: see ``ImageFusion``.
     """
 
     part_names = (*LRRNet.part_names, "common")

@@ -1,4 +1,4 @@
-"""LRRNet, the image-fusion network out of two LLRR stacks.
+"""LRRNet, the image-fusion network of two LLRR stacks.
 
 H. Li, T. Xu, X.-J. Wu, J. Lu, J. Kittler, *LRRNet: A Novel Representation Learning Guided Fusion
 Network for Infrared and Visible Images*, TPAMI 45(9), 2023 (Fig. 3). Each source X is coded as
@@ -7,7 +7,7 @@ Z = [L, S] by a stack of its own; with all convolutions 3x3, reflection-padded a
     L_f = C3 * [C11 * L_ir, C21 * L_vi],    S_f = C4 * [C12 * S_ir, C22 * S_vi],    I_f = L_f + S_f
 
 The paper's ablations (Fig. 8) replace the stacks by eight plain convolutions or four dense blocks;
-these have no low-rank part, so the first half of their channels stands for L.
+these have no low-rank part, so the first half of their channels is used as L.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ Extractor = Literal["llrr", "conv8", "dense"]
 class LRRNet(ImageFusion):
     """The network; the paper's configuration, which is the default, has 49,204 parameters.
 
-    ``width`` is n; ``blocks`` are those of the LLRR stacks (or of ``dense``; ``conv8`` has eight
-    layers). ``extractor`` chooses the ablations of Fig. 8.
+    Args:
+        channels: c of the images.
+        width: n.
+        blocks: of the LLRR stacks, or of ``dense``; ``conv8`` has eight layers.
+        kernel: odd side of the convolutions.
+        extractor: ``llrr``, or an ablation of Fig. 8.
+        check_finite: see ``ImageFusion``.
     """
 
     part_names = (
@@ -91,15 +96,9 @@ class LRRNet(ImageFusion):
 
     def parts(self, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:
         self.check(visible, infrared)
-        low_vi, sparse_vi, low_ir, sparse_ir = self._source_parts(visible, infrared)
-        low, sparse = self.fused_parts(low_vi, sparse_vi, low_ir, sparse_ir)
-        return dict(
-            zip(
-                LRRNet.part_names,
-                (low_vi, sparse_vi, low_ir, sparse_ir, low, sparse),
-                strict=True,
-            )
-        )
+        sources = self._source_parts(visible, infrared)
+        fused = self.fused_parts(*sources)
+        return dict(zip(LRRNet.part_names, (*sources, *fused), strict=True))
 
     def _source_parts(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, ...]:
         """L and S of the visible, then of the infrared source, each back in c channels."""
@@ -113,6 +112,14 @@ class LRRNet(ImageFusion):
     def fused_parts(
         self, low_vi: Tensor, sparse_vi: Tensor, low_ir: Tensor, sparse_ir: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """L_f and S_f, (B, c, H, W) each.
+
+        Args:
+            low_vi: L of the visible source, (B, c, H, W).
+            sparse_vi: S of the visible source.
+            low_ir: L of the infrared source.
+            sparse_ir: S of the infrared source.
+        """
         low = self.fuse_low(torch.cat([low_ir, low_vi], dim=1))
         return low, self.fuse_sparse(torch.cat([sparse_ir, sparse_vi], dim=1))
 

@@ -5,8 +5,8 @@ for both sources, fusion of the two 64-channel maps, a decoder 64-64-32-16-1. Of
 the abstract is public: the convolutions become lightweight ones (``fusion_modules.lightweight``),
 and training goes in stages with progressive loss weights. Ours: ReLU between the layers, the
 attention's window of 7 pixels (so that tiles are possible), a plain last convolution, and a learned
-fusion that begins as the mean. A source given as both inputs is thus encoded and decoded at first,
-whatever the fusion: the first stage trains just that (see ``stage_weights``).
+fusion that starts as the mean. So at first a source given as both inputs is just encoded and
+decoded, which the first stage trains (see ``stage_weights``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from fusion_modules.lightweight import LightweightConv, LightweightFusion
 
 
 class LWCDenseFuse(ImageFusion):
-    """``growth`` channels a layer of the dense block, 4 x ``growth`` to fuse; DenseFuse's is 16.
+    """The network; 22,935 parameters by default (DenseFuse: 74,193).
 
-    ``window`` is that of the attention's means. 22,935 parameters by default (DenseFuse: 74,193).
+    Args:
+        channels: c of the images.
+        growth: channels of each layer of the dense block; 4 x ``growth`` are fused.
+        window: odd side of the attention's window.
+        check_finite: see ``ImageFusion``.
     """
 
     def __init__(
@@ -44,8 +48,11 @@ class LWCDenseFuse(ImageFusion):
         sides = [(4 * g, 4 * g), (4 * g, 2 * g), (2 * g, g)]
         self.decoder = nn.ModuleList(LightweightConv(a, b, window=window) for a, b in sides)
         self.last = reflect_conv(g, channels)
+        # He et al. (2015): with torch's default the signal vanishes within eight LWC.
         for layer in (self.first, *self.dense, *self.decoder):
-            _keep_variance(layer)
+            assert isinstance(layer, LightweightConv)
+            nn.init.kaiming_normal_(layer.depthwise.weight, nonlinearity="linear")
+            nn.init.kaiming_normal_(layer.pointwise.weight, nonlinearity="relu")
         self.smallest_side = smallest_side(kernel=3)
 
     @property
@@ -59,26 +66,19 @@ class LWCDenseFuse(ImageFusion):
             x = layer(x).relu()
         return self.last(x)
 
-    def encode(self, picture: Tensor) -> Tensor:
-        """(B, c, H, W) -> (B, 4 growth, H, W), each layer beside all before it."""
-        x = self.first(picture).relu()
+    def encode(self, image: Tensor) -> Tensor:
+        """(B, c, H, W) -> (B, 4 growth, H, W), each layer's output concatenated to its input."""
+        x = self.first(image).relu()
         for layer in self.dense:
             x = torch.cat([x, layer(x).relu()], dim=1)
         return x
 
 
-def _keep_variance(layer: nn.Module) -> None:
-    """He et al. (2015): with torch's default nothing of the input is left after eight LWC."""
-    assert isinstance(layer, LightweightConv)
-    nn.init.kaiming_normal_(layer.depthwise.weight, nonlinearity="linear")
-    nn.init.kaiming_normal_(layer.pointwise.weight, nonlinearity="relu")
-
-
 def stage_weights(progress: float, reconstruct_until: float, full_at: float) -> tuple[float, float]:
     """Weights of (reconstruction, fusion losses) at ``progress`` of the training, in [0, 1].
 
-    Until ``reconstruct_until`` only reconstruction counts; from ``full_at`` on only the fusion
-    losses; between the two, one goes down as the other goes up, linearly.
+    Until ``reconstruct_until`` only the reconstruction counts, from ``full_at`` on only the fusion
+    losses, with a linear transition in between.
     """
     if full_at <= reconstruct_until:
         share = float(progress >= full_at)

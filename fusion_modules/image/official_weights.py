@@ -1,8 +1,8 @@
-"""The authors' published weight file of LRRNet: a plain state dict under names of its own.
+"""The authors' published weight file of LRRNet: a plain state dict with other names.
 
-Their first source is the infrared picture, their second the visible one; ``x`` and ``y`` in the
-decoder's names, ``Z`` the low-rank (L) and ``U`` the sparse (S) part, ``ReL`` and ``ReH`` what
-fuses those.
+Their first source is the infrared image, their second the visible one; ``x`` and ``y`` in the
+decoder's names; ``Z`` is the low-rank (L) and ``U`` the sparse (S) part, ``ReL`` and ``ReH`` fuse
+these.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def is_official(state: Mapping[str, Any]) -> bool:
 
 
 def read_official(file: str | Path) -> dict[str, Any]:
-    """Read a state dict of ``torch.save`` without running anything that a file may contain.
+    """Read a state dict of ``torch.save``; untrusted files are never unpickled.
 
     Raises ``FileNotFoundError``, and ``ValueError`` for a file that holds anything else.
     """
@@ -63,18 +63,19 @@ def read_official(file: str | Path) -> dict[str, Any]:
 
 
 def convert_official(
-    official: Mapping[str, Any], own: Mapping[str, Tensor], file: str | Path
+    official: Mapping[str, Any], state_dict: Mapping[str, Tensor], file: str | Path
 ) -> dict[str, Tensor]:
-    """The file's tensors under our names; ``own`` is the network's ``state_dict()``.
+    """The file's tensors under the names of ``LRRNet``, whose ``state_dict`` gives their shapes.
 
     Raises ``ValueError`` naming the first tensor that is missing, of another shape, or unknown.
     """
-    names = {key: official_name(key) for key in own}
+    names = {key: official_name(key) for key in state_dict}
     for key, name in names.items():
-        tensor, shape = official.get(name), tuple(own[key].shape)
+        tensor, shape = official.get(name), tuple(state_dict[key].shape)
         if not isinstance(tensor, Tensor):
             raise ValueError(
-                f"{file}: has no tensor {name!r}; LRRNet's published file holds {len(own)} by name"
+                f"{file}: has no tensor {name!r}; "
+                f"LRRNet's published file holds {len(names)} by name"
             )
         if tuple(tensor.shape) != shape:
             raise ValueError(

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_REACH = 5
+_RADIUS = 5
 _SIGMA = 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """SSIM of two (H, W) double pictures in [0, 1], in [-1, 1]."""
+    """SSIM of two (H, W) double images in [0, 1], in [-1, 1]."""
     mean_a, mean_b = _blur(a), _blur(b)
     variance_a = _blur(a * a) - mean_a**2
     variance_b = _blur(b * b) - mean_b**2
@@ -27,10 +27,10 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 
 def _blur(values: Tensor) -> Tensor:
-    """The Gaussian, which separates into rows and columns, over replicated edges."""
-    offsets = torch.arange(-_REACH, _REACH + 1, dtype=values.dtype)
+    """Gaussian blur, over rows and then columns, with replicated edges."""
+    offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=values.dtype)
     weights = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
     weights = weights / weights.sum()
-    padded = F.pad(values[None, None], (_REACH,) * 4, mode="replicate")
+    padded = F.pad(values[None, None], (_RADIUS,) * 4, mode="replicate")
     rows = F.conv2d(padded, weights.view(1, 1, 1, -1))
     return F.conv2d(rows, weights.view(1, 1, -1, 1))[0, 0]

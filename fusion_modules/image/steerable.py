@@ -1,4 +1,4 @@
-"""The two sub-bands of the steerable pyramid that the VIF measure looks at.
+"""The two sub-bands of the steerable pyramid that the VIF measure uses.
 
 A steerable pyramid of order 5 in the spatial domain (E. P. Simoncelli, W. T. Freeman, *The
 Steerable Pyramid*, ICIP 1995; filters ``sp5Filters`` of Simoncelli's matlabPyrTools, MIT licence):
@@ -6,7 +6,7 @@ a low-pass filter, then at each level six oriented bands, and a low-pass filter 
 row and column for the next level. VIF uses bands 1 and 4 of the six, whose filters are one
 another's transpose; their order and sign cancel out of the measure. Edges mirror without repeating.
 
-The filters are symmetric, so only a corner of each is written down, from its border to its centre.
+The filters are symmetric, so only one corner of each is stored, from its border to its center.
 """
 
 from __future__ import annotations
@@ -35,32 +35,30 @@ _BAND = (  # three rows, then a row of zeros, then their negatives from the last
 )
 
 
-def oriented_bands(picture: Tensor) -> list[tuple[Tensor, Tensor]]:
+def oriented_bands(image: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Bands 1 and 4 at each of four levels, fine to coarse: (H, W) double -> pairs of (h, w)."""
-    low_0, low, band = _full(_LOW_0), _full(_LOW), _band()
+    low_0, low = _complete(_LOW_0), _complete(_LOW)
+    half = torch.tensor(_BAND, dtype=torch.float64)
+    rows = torch.cat([half, half[:, :-1].flip(1)], dim=1)
+    band = torch.cat([rows, torch.zeros_like(rows[:1]), -rows.flip(0)])
     bands = []
-    picture = _correlate(picture, low_0)
+    image = _correlate(image, low_0)
     for level in range(LEVELS):
         if level:
-            picture = _correlate(picture, low, step=2)
-        bands.append((_correlate(picture, band), _correlate(picture, band.T)))
+            image = _correlate(image, low, step=2)
+        bands.append((_correlate(image, band), _correlate(image, band.T)))
     return bands
 
 
-def _correlate(picture: Tensor, kernel: Tensor, step: int = 1) -> Tensor:
-    """Correlation over a picture that mirrors at its edges without repeating them."""
-    reach = kernel.shape[-1] // 2
-    padded = F.pad(picture[None, None], (reach,) * 4, mode="reflect")
-    return F.conv2d(padded, kernel.to(picture)[None, None], stride=step)[0, 0]
+def _correlate(image: Tensor, kernel: Tensor, step: int = 1) -> Tensor:
+    """Correlation over an image that mirrors at its edges without repeating them."""
+    radius = kernel.shape[-1] // 2
+    padded = F.pad(image[None, None], (radius,) * 4, mode="reflect")
+    return F.conv2d(padded, kernel.to(image)[None, None], stride=step)[0, 0]
 
 
-def _full(corner: tuple[tuple[float, ...], ...]) -> Tensor:
+def _complete(corner: tuple[tuple[float, ...], ...]) -> Tensor:
+    """The symmetric filter with this corner."""
     quarter = torch.tensor(corner, dtype=torch.float64)
     half = torch.cat([quarter, quarter[:-1].flip(0)])
     return torch.cat([half, half[:, :-1].flip(1)], dim=1)
-
-
-def _band() -> Tensor:
-    left = torch.tensor(_BAND, dtype=torch.float64)
-    rows = torch.cat([left, left[:, :-1].flip(1)], dim=1)
-    return torch.cat([rows, torch.zeros_like(rows[:1]), -rows.flip(0)])

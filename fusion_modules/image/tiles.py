@@ -1,9 +1,9 @@
-"""Pictures of any size, tile by tile: bounded memory, no seams, and faster on processors.
+"""Images of any size, tile by tile: bounded memory, no seams, and faster on a CPU.
 
-A tile is cut with the network's ``margin`` around it and the margin is thrown away again, so every
-pixel sees exactly what it would see in the whole picture; at the picture's border the tile ends
-where the picture does and the network pads as it always does. Small tiles keep the wide maps inside
-the caches, where whole pictures spend over half of their time in fetching fresh memory.
+A tile is cut with the network's ``margin`` around it and the margin is dropped afterwards, so the
+receptive field of every pixel is the same as in the whole image; at the image's border the tile
+ends where the image does and the network pads as usual. Small tiles keep the wide maps in the
+caches, where whole images spend over half of their time on memory access.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ def fuse_tiled(
 ) -> Tensor:
     """``network(visible, infrared)`` computed in tiles of ``tile`` x ``tile`` pixels.
 
-    Equal to the whole computation up to rounding. Pictures are (B, c, H, W) in [0, 1]. With an
-    ``executor`` of threads, tiles are computed beside each other.
+    Equal to the whole computation up to rounding.
+
+    Args:
+        network: the network.
+        visible: (B, c, H, W) in [0, 1].
+        infrared: (B, c, H, W) in [0, 1].
+        tile: side of a tile in pixels, without its margin.
+        executor: threads that compute tiles in parallel.
     """
     network.check(visible, infrared)
     return _tiled(network.fuse, network.margin, visible, infrared, tile, executor)
@@ -45,15 +51,23 @@ def parts_tiled(
     tile: int = DEFAULT_TILE,
     executor: Executor | None = None,
 ) -> dict[str, Tensor]:
-    """``network.parts(visible, infrared)`` computed in tiles, as in ``fuse_tiled``."""
+    """``network.parts(visible, infrared)`` computed in tiles.
+
+    Args:
+        network: as in ``fuse_tiled``.
+        visible: as there.
+        infrared: as there.
+        tile: as there.
+        executor: as there.
+    """
     network.check(visible, infrared)
     names = network.part_names
 
-    def stacked(visible: Tensor, infrared: Tensor) -> Tensor:
+    def stack_parts(visible: Tensor, infrared: Tensor) -> Tensor:
         parts = network.parts(visible, infrared)
         return torch.cat([parts[name] for name in names], dim=1)
 
-    whole = _tiled(stacked, network.margin, visible, infrared, tile, executor)
+    whole = _tiled(stack_parts, network.margin, visible, infrared, tile, executor)
     return dict(zip(names, whole.chunk(len(names), dim=1), strict=True))
 
 
@@ -72,7 +86,10 @@ def _tiled(
 
     def compute(spans: tuple[_Span, _Span]) -> Tensor:
         (rows, inner_rows, _), (columns, inner_columns, _) = spans
-        with torch.set_grad_enabled(modes[0]), torch.inference_mode(modes[1]):  # each thread's own
+        with (
+            torch.set_grad_enabled(modes[0]),
+            torch.inference_mode(modes[1]),
+        ):  # both are per thread
             result = function(visible[..., rows, columns], infrared[..., rows, columns])
             return result[..., inner_rows, inner_columns]
 
@@ -87,7 +104,7 @@ def _tiled(
 
 
 def _spans(size: int, tile: int, margin: int) -> Iterator[_Span]:
-    """Of each tile of one axis: what is cut, what of that is kept, and where it goes."""
+    """For each tile of one axis: what is cut, what of it is kept, and its place in the image."""
     count = max(-(-size // tile), 1)
     edges = [index * size // count for index in range(count + 1)]
     for begin, end in pairwise(edges):

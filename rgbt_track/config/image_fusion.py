@@ -25,7 +25,11 @@ class ImageNetworkConfig:
 class PairSourceConfig:
     """Registered pairs: a data set's description (``pairs`` is any ``color/ ir/``) and its folder.
 
-    ``folder`` is relative to ``training.root``. Of video, every ``every``-th frame is taken.
+    Args:
+        dataset: name or YAML of the description.
+        folder: where the pairs lie, relative to ``training.root``.
+        split: the part of the data set, where it has splits.
+        every: take every N-th frame of video.
     """
 
     dataset: str = "pairs"
@@ -40,9 +44,14 @@ class PairSourceConfig:
 
 @dataclass(frozen=True)
 class ImageOptimizerConfig:
-    """Adam with its L2 term, as the authors have it, or AdamW, where decay does not fight Adam.
+    """The optimizer and its learning rate.
 
-    The rate falls along a cosine to ``final_share`` of itself; 1 keeps it.
+    Args:
+        name: ``adam`` with its L2 term (the authors' code), or ``adamw`` with decoupled decay.
+        lr: learning rate at the start.
+        weight_decay: of all parameters.
+        final_share: the rate falls along a cosine to this share of ``lr``; 1 keeps it constant.
+        clip: largest norm of the gradient; 0 for none.
     """
 
     name: Literal["adam", "adamw"] = "adamw"
@@ -54,8 +63,10 @@ class ImageOptimizerConfig:
 
 @dataclass(frozen=True)
 class StageConfig:
-    """Progress of the training, in [0, 1]: reconstruction alone until one, fusion alone from the
-    other on, in between from one to the other. Equal to 0 both: no stages.
+    """Stages by progress of the training, in [0, 1].
+
+    Until ``reconstruct_until`` only the reconstruction is trained, from ``full_at`` on only the
+    fusion, with a linear transition in between. Both 0: no stages.
     """
 
     reconstruct_until: float = 0.0
@@ -74,13 +85,18 @@ class ImageTrainingConfig:
         root: the folder that relative paths of sources begin at.
         sources: pairs to train on.
         validation: pairs held out; their mean loss is logged after each epoch.
-        side: pixels of the square pictures that are trained on.
-        view: ``resize`` squeezes a whole picture into it (the paper); ``crop`` cuts a random
-            square of up to twice the side, maybe mirrored, out of pictures stretched by their own
-            range, and compares the output as it is: a crop's own range says nothing.
+        side: pixels of the square images that are trained on.
+        view: ``resize`` resizes whole images to it (the paper); ``crop`` cuts a random square of
+            up to twice the side, every second one mirrored, from images stretched by their own
+            range, and compares the output without scaling: a crop's own range has no meaning.
         features: ``vgg16`` (torchvision's ImageNet weights), a file with them, or
-            ``random_vgg16``, an untrained stand-in for machines that cannot have them.
+            ``random_vgg16``, an untrained network for machines that cannot download them.
+        seed: of weights and pairs.
+        epochs: length of the run.
+        batch: pairs per process and step.
         pairs_per_epoch: pairs drawn per epoch.
+        workers: loader processes per training process.
+        precision: Lightning's.
         checkpoint_every: steps between two saves of ``last.ckpt``.
     """
 
@@ -111,7 +127,15 @@ class ImageTrainingConfig:
 
 @dataclass(frozen=True)
 class ImageExperiment:
-    """One image-fusion experiment."""
+    """One image-fusion experiment.
+
+    Args:
+        name: of the experiment.
+        network: what is trained.
+        task: ``image_fusion``.
+        training: how it is trained.
+        note: free text.
+    """
 
     name: str
     network: ImageNetworkConfig

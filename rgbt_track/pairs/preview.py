@@ -21,6 +21,12 @@ def preview_pairs(dataset: PairDataset, seed: int, rows: int, columns: int) -> N
     A tile has the visible images above, the thermal ones below, the template left of the search
     crop. The box of a negative pair, which is another target's, is red; a dropped modality is
     labelled with the mode of its dropout.
+
+    Args:
+        dataset: the pairs.
+        seed: of the pairs.
+        rows: of tiles.
+        columns: of tiles.
     """
     tiles = []
     for index in range(rows * columns):

@@ -39,9 +39,13 @@ class CropAddress:
 
 @dataclass(frozen=True)
 class PairDraw:
-    """Template and search crop; a negative pair shows two targets.
+    """The crops of a pair.
 
-    Where there is a ``background``, the search crop's target is pasted into it.
+    Args:
+        template: the crop of the target.
+        search: the crop to find it in; of a negative pair, the crop of another target.
+        negative: whether it is a negative pair.
+        background: another scene that the search crop's target is pasted into, if any.
     """
 
     template: CropAddress

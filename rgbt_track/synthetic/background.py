@@ -24,10 +24,14 @@ _GROUND_COLORS |= {"snow": (205, 210, 218), "soil": (112, 88, 66), "paving": (15
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """The painted surroundings: ``rgb`` (h, w, 3) and ``tir`` (h, w) uint8, and the lamps' light.
+    """The painted surroundings.
 
-    ``glow`` (h, w) uint8 is the light that lamps add at night; ``horizon`` is the row where the
-    ground begins; ``ground_heat`` the ground's mean temperature in gray levels.
+    Args:
+        rgb: (h, w, 3) uint8.
+        tir: (h, w) uint8.
+        glow: (h, w) uint8, the light that lamps add at night.
+        horizon: the row where the ground begins.
+        ground_heat: the ground's mean temperature in gray levels.
     """
 
     rgb: NDArray[np.uint8]
@@ -66,6 +70,12 @@ def draw_occluder(
     """A trunk, bush or wall that hides what is behind it.
 
     Returns premultiplied RGBA (h, w, 4) and heat (h, w), both uint8.
+
+    Args:
+        rng: where it is drawn from.
+        height: h, in pixels.
+        width: w, in pixels.
+        ground_heat: temperature that its own is drawn around, in gray levels.
     """
     pair = ImagePair(rng, height, width)
     kind = rng.choice(["bush", "trunk", "wall"])
@@ -166,7 +176,14 @@ def paint_building(pair: ImagePair, horizon: int) -> None:
 
 
 def paint_tree(pair: ImagePair, x: float, foot: float, scale: float) -> None:
-    """A tree with its foot at (``x``, ``foot``); ``scale`` 1 is a third of the image's height."""
+    """A tree.
+
+    Args:
+        pair: the images to paint it on.
+        x: column of its foot.
+        foot: row of its foot.
+        scale: 1 is about a third of the image's height.
+    """
     rng = pair.rng
     height = pair.height * rng.uniform(0.25, 0.4) * scale
     half_width = height * 0.06

@@ -16,7 +16,14 @@ from rgbt_track.synthetic.noise import SensorNoise, fractal_noise
 
 
 class VisibleCamera:
-    """Turns a clean image into a frame: low light, smoke, noise (``noise_std`` in gray levels)."""
+    """Turns a clean image into a frame: low light, smoke, noise.
+
+    Args:
+        rng: where noise and smoke are drawn from.
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+        noise_std: standard deviation of the noise in gray levels.
+    """
 
     def __init__(self, rng: np.random.Generator, width: int, height: int, noise_std: float) -> None:
         self._noise = SensorNoise(rng, height, width, 3)
@@ -69,8 +76,14 @@ class ThermalCamera:
     """Turns a clean temperature image into an 8-bit thermal frame.
 
     Cameras show the same scene anywhere between low contrast in mid gray and white figures on
-    black, so ``gain`` (gray levels per level of the clean image) and the gray level of the ground,
-    whose temperature is ``ground_heat``, are drawn.
+    black, so ``gain`` (gray levels per level of the clean image) and the gray level of the ground
+    are drawn.
+
+    Args:
+        rng: where the camera's properties are drawn from.
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+        ground_heat: level of the ground in the clean images.
     """
 
     def __init__(

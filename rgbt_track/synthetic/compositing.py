@@ -29,7 +29,14 @@ def pose_to_image(pose: Pose, placement: Placement) -> NDArray[np.float64]:
 
 
 def pose_box(pose: Pose, placement: Placement, width: int, height: int) -> NDArray[np.float64]:
-    """The box x, y, w, h around the whole figure, cut to the image of ``width x height``."""
+    """The box x, y, w, h around the whole figure, cut to the image.
+
+    Args:
+        pose: the figure.
+        placement: where it stands.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+    """
     matrix = pose_to_image(pose, placement)
     points = pose.hull @ matrix[:, :2].T + matrix[:, 2]
     limits = np.array([width, height], float)

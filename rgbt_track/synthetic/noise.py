@@ -44,7 +44,11 @@ def smoothstep(values: NDArray[np.floating], low: float, high: float) -> NDArray
 class SensorNoise:
     """Normal noise at little cost per frame: random windows of one large field.
 
-    ``height``, ``width`` and ``channels`` are those of the frames.
+    Args:
+        rng: where the field is drawn from.
+        height: of the frames, in pixels.
+        width: of the frames, in pixels.
+        channels: of the frames.
     """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int, channels: int) -> None:

@@ -86,9 +86,16 @@ def scene_frames(
 
 
 class Scene:
-    """Everything that is drawn once per sequence; ``compose`` draws a frame. See ``scene_frames``.
+    """Everything that is drawn once per sequence; ``compose`` draws a frame.
 
     ``camera`` (frames, 2) is the upper left corner of each frame in the background.
+
+    Args:
+        rng: where everything is drawn from.
+        frames: length of the sequence.
+        size: width, height in pixels.
+        challenge: the difficulties.
+        target: one of ``SPRITES``; drawn at random without it.
     """
 
     def __init__(

@@ -78,9 +78,16 @@ def make_trainer(
     callbacks: Iterable[Callback] = (),
     **options: Any,
 ) -> pl.Trainer:
-    """Lightning's Trainer as every experiment wants it; ``options`` are further arguments of it.
+    """Lightning's Trainer with the settings that all trainings share.
 
     Raises ``ValueError`` in one line where Lightning refuses the settings.
+
+    Args:
+        run: folder and devices.
+        training: the settings.
+        validates: there is validation data.
+        callbacks: further callbacks.
+        options: further arguments of the Trainer.
     """
     always: list[Callback] = [SaveLast(run.last, training.checkpoint_every)]
     shown = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
@@ -117,7 +124,16 @@ def fit(
     data: pl.LightningDataModule,
     done: int,
 ) -> None:
-    """Write the run's record and train; ``done`` steps are those of the run that is resumed."""
+    """Write the run's record and train.
+
+    Args:
+        run: folder and devices.
+        experiment: the settings, for the record.
+        trainer: of ``make_trainer``.
+        module: what is trained.
+        data: its data.
+        done: steps that a resumed run has done before.
+    """
     if trainer.is_global_zero:
         write_record(run.out, experiment)
         if run.resume:
