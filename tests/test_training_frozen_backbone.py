@@ -33,10 +33,10 @@ def test_the_engine_is_used_exactly_while_the_backbone_is_frozen(tmp_path) -> No
     module = TrackingModule(config)
     backbone = module.network.backbone
     backbone.requires_grad_(False)
-    module._choose_backbone_engine()
+    module.select_backbone_engine()
     assert isinstance(backbone.forward, FrozenBackbone)
     backbone.requires_grad_(True)
-    module._choose_backbone_engine()
+    module.select_backbone_engine()
     assert not isinstance(backbone.forward, FrozenBackbone)
 
 

@@ -75,17 +75,20 @@ class TrackingModule(pl.LightningModule):
         self.on_train_epoch_start()
 
     def on_train_epoch_start(self) -> None:
-        """Freeze or unfreeze the backbone for this epoch, and select what computes it."""
+        """Freeze or unfreeze the backbone for this epoch."""
         training = self.config.training
         if training.stage != "fusion":
             is_frozen = self.current_epoch < training.optimizer.frozen_backbone_epochs
             self.network.backbone.requires_grad_(not is_frozen)
         self.train()
-        # OpenVINO computes a frozen backbone if the settings say so.
+        self.select_backbone_engine()
+
+    def select_backbone_engine(self) -> None:
+        """Let OpenVINO compute the backbone if it is frozen and the settings say so."""
         backbone = self.network.backbone
         backbone.__dict__.pop("forward", None)
         is_trained = any(parameter.requires_grad for parameter in backbone.parameters())
-        if training.frozen_engine == "openvino" and not is_trained:
+        if self.config.training.frozen_engine == "openvino" and not is_trained:
             backbone.forward = FrozenBackbone(backbone)
 
     def train(self, mode: bool = True) -> TrackingModule:
