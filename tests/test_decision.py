@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rgbt_track.config.tracker import AnchorConfig
+from rgbt_track.config.tracker import AnchorConfig, DecisionConfig
 from rgbt_track.models.engines.interface import BranchResponse, sigmoid
 from rgbt_track.tracking.decision import (
     DECISIONS,
@@ -32,6 +32,7 @@ def decide(
     responses: dict[str, BranchResponse],
     confidence: dict[str, float] | None = None,
     reliability: dict[str, float] | None = None,
+    **constants: float,
 ) -> Decision:
     """The decision of one frame; boxes are selected with neither penalty nor window."""
     count = len(next(iter(responses.values())).logit)
@@ -42,7 +43,9 @@ def decide(
         penalty_k=0.0,
         window_influence=0.0,
     )
-    return DECISIONS[rule](responses, DecisionContext(select, confidence or {}, reliability or {}))
+    config = DecisionConfig(**constants)  # type: ignore[arg-type]
+    context = DecisionContext(select, confidence or {}, reliability or {}, config)
+    return DECISIONS[rule](responses, context)
 
 
 def peak_of(probability: np.ndarray) -> tuple[int, int]:
@@ -217,3 +220,56 @@ def test_agreeing_branches_are_joined_by_the_squares_of_their_confidence() -> No
     weights = np.array([confidence["rgb"], confidence["tir"]]) ** 2
     expected = sigmoid(np.array((weights * [3.0, 1.0]).sum() / weights.sum()))
     assert decision.probability[0, 7, 7] == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(("rule", "own"), [("adaptive", 0.7), ("agreement", 0.9)])
+def test_the_memory_is_the_rules_own_unless_it_is_set(rule: str, own: float) -> None:
+    seen = {"tir": response({(7, 7): 3.0})}
+    margin = peak_margin(seen["tir"].probability)
+    for memory, constants in ((own, {}), (0.25, {"memory": 0.25}), (0.0, {"memory": 0.0})):
+        confidence = decide(rule, seen, {"tir": 0.2}, **constants).confidence["tir"]
+        assert confidence == pytest.approx(memory * 0.2 + (1 - memory) * margin)
+
+
+def test_the_powers_set_how_weights_grow() -> None:
+    branches = {"rgb": response({(3, 3): 3.0}), "tir": response({(10, 10): 0.5})}
+    reliability = {"rgb": 0.6, "tir": 0.9}
+    for rule, power, other in (("adaptive", 1.5, 3.0), ("agreement", 1.5, 0.0)):
+        powers = {"confidence_power": power, "reliability_power": other}
+        out = decide(rule, branches, {}, reliability, **powers)
+        weights = {
+            name: value**power * reliability[name] ** other
+            for name, value in out.confidence.items()
+        }
+        if rule == "agreement":  # these boxes hardly overlap, so the leader is alone
+            weights["tir"] = 0.0
+        expected = weighted_logits(branches, weights)
+        np.testing.assert_allclose(out.probability, expected, rtol=1e-5)
+
+
+def test_the_agreement_sets_whose_boxes_are_joined() -> None:
+    """Two anchors a cell of 8 pixels apart, 64 wide and high: they overlap by 56 / 72 = 0.78."""
+    branches = {"rgb": response({(7, 7): 6.0}), "tir": response({(7, 8): 2.0})}
+    joined = decide("agreement", branches, agreement=0.77).probability[0, 7, 7]
+    alone = decide("agreement", branches, agreement=0.79).probability[0, 7, 7]
+    assert alone == pytest.approx(sigmoid(np.array(6.0))) and joined < alone - 0.1
+    for agreement in (0.0, 1.0):
+        assert np.isfinite(decide("agreement", branches, agreement=agreement).probability).all()
+
+
+def test_the_radius_and_weight_of_the_second_peak_are_settings() -> None:
+    probability = sigmoid(response({(7, 7): 4.0, (7, 9): 3.0}).logit)
+    high, low = (float(sigmoid(np.array(value))) for value in (4.0, 3.0))
+    rest = float(sigmoid(np.array(-6.0)))
+    assert peak_margin(probability, 1, 0.5) == pytest.approx(high - 0.5 * low)
+    assert peak_margin(probability, 1, 0.25) == pytest.approx(high - 0.25 * low)
+    assert peak_margin(probability, 2, 0.5) == pytest.approx(high - 0.5 * rest)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"memory": 1.0}, {"memory": -0.1}, {"agreement": 1.5}, {"peak_radius": -1}],
+)
+def test_constants_out_of_range_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(values))} is"):
+        DecisionConfig(**values)  # type: ignore[arg-type]

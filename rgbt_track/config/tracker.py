@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,37 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class DecisionConfig:
+    """Constants of the decision rules ``adaptive`` and ``agreement``, see ``tracking/decision.py``.
+
+    Args:
+        memory: share of the past in a branch's confidence, in [0, 1); ``None``: the rule's own.
+        confidence_power: a branch weighs by its confidence to this power.
+        reliability_power: and, in ``adaptive``, by its reliability to this one.
+        agreement: overlap of two branches' boxes above which they agree, in [0, 1].
+        peak_radius: cells around the peak of a response that belong to it.
+        second_peak_weight: how much of the second peak counts against a branch, in [0, 1].
+    """
+
+    memory: float | None = None
+    confidence_power: float = 2.0
+    reliability_power: float = 4.0
+    agreement: float = 0.5
+    peak_radius: int = 3
+    second_peak_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and not 0 <= self.memory < 1:
+            raise ValueError(f"memory is {self.memory}; expected at least 0 and less than 1")
+        for name in ("agreement", "second_peak_weight"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
+        for name in ("confidence_power", "reliability_power", "peak_radius"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     """The tracking loop.
 
@@ -65,6 +97,7 @@ class TrackingConfig:
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
         decision: how the branches are joined, see ``tracking/decision.py``.
+        decision_constants: the constants of that rule.
         calibrate_branches: on the first frame, and when a modality comes late, every branch has to
             find the target in displaced crops, and ``adaptive`` weighs it by how well it did. Costs
             the time of five frames; the other decisions have no use for it.
@@ -75,6 +108,8 @@ class TrackingConfig:
         threads: CPU threads for the network; 0: as many as torch is set to. A small network
             needs 1: more make it little faster alone and many times slower beside other programs.
         smallest_side: least width and height of a box in image pixels.
+        score_scale, score_bias: logistic recalibration of the score that is reported, see
+            ``tracking/recalibration.py``; no box depends on it.
         pysot_exact: pysot's rounding of crop and box, half-pixel drift included, for comparisons.
     """
 
@@ -88,6 +123,7 @@ class TrackingConfig:
     window_influence: float = 0.41
     size_lr: float = 0.32
     decision: Literal["fixed", "adaptive", "agreement"] = "adaptive"
+    decision_constants: DecisionConfig = DecisionConfig()
     calibrate_branches: bool = False
     thermal_mean_shift: bool = False
     template_update_every: int = 0
@@ -95,6 +131,8 @@ class TrackingConfig:
     template_update_score: float = 0.8
     threads: int = 0
     smallest_side: float = 2.0
+    score_scale: float = 1.0
+    score_bias: float = 0.0
     pysot_exact: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +150,11 @@ class TrackingConfig:
         for name in (*shares, "wide_search_below", "wide_search_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")
+        if not 0 < self.score_scale < math.inf or not math.isfinite(self.score_bias):
+            raise ValueError(
+                f"score_scale {self.score_scale} and score_bias {self.score_bias} must be finite, "
+                "the scale positive"
+            )
         counts = ("template_update_every", "threads")
         for name in ("context", "penalty_k", "size_lr", "smallest_side", *counts):
             if getattr(self, name) < 0:

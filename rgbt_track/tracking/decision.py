@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh
+from rgbt_track.config.tracker import DecisionConfig
 from rgbt_track.models.engines.interface import BranchResponse, sigmoid
 from rgbt_track.tracking.selection import Selection
 
 Array = NDArray[np.floating]
 
-_PEAK_RADIUS = 3  # cells around the peak that belong to it
-_SECOND_PEAK_WEIGHT = 0.5  # how much of the second peak counts against a branch
-_MEMORY = 0.7  # share of the past in a branch's confidence
-_AGREEMENT_MEMORY = 0.9
-_AGREEMENT = 0.5  # overlap of two branches' boxes from which on they agree
+_MEMORY = {"adaptive": 0.7, "agreement": 0.9}  # share of the past in a branch's confidence
 _LOWEST_RELIABILITY = 0.05  # a branch that failed its calibration still counts where it is alone
 _LOWEST_PROBABILITY = 1e-6  # keeps the mean of the offsets defined where all are background
 
@@ -42,11 +39,13 @@ class DecisionContext:
         confidence: per branch, as the rule rated it on the last frame; empty on the first.
         reliability: per branch, its overlap with the target in the calibration; a branch that was
             not calibrated is missing.
+        constants: the rule's constants.
     """
 
     select: Select
     confidence: Mapping[str, float] = field(default_factory=dict)
     reliability: Mapping[str, float] = field(default_factory=dict)
+    constants: DecisionConfig = field(default_factory=DecisionConfig)
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,21 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     A branch's confidence is a running mean of its peak margin: low where the response has no peak,
     and where it has two. Its reliability is the overlap that it reached in the calibration, which
     shows a branch with a clear peak in the wrong place, as RGB has in smoke; 1 without one. Weights
-    are confidence squared times reliability to the fourth, normalized. Logits are averaged with
-    them, so that evidence against the target counts as much as evidence for it; offsets are
-    averaged with weight times probability, so that an anchor's box comes from the branches that
-    rate it as the target.
+    are confidence times reliability, each to its power (by default squared, and to the fourth),
+    normalized. Logits are averaged with them, so that evidence against the target counts as much as
+    evidence for it; offsets are averaged with weight times probability, so that an anchor's box
+    comes from the branches that rate it as the target.
     """
-    confidence = _running_confidence(responses, context, _MEMORY)
+    constants = context.constants
+    confidence = _running_confidence(responses, context, memory_of("adaptive", constants))
     reliability = {
         name: max(context.reliability.get(name, 1.0), _LOWEST_RELIABILITY) for name in responses
     }
-    weights = [confidence[name] ** 2 * reliability[name] ** 4 for name in responses]
+    weights = [
+        confidence[name] ** constants.confidence_power
+        * reliability[name] ** constants.reliability_power
+        for name in responses
+    ]
     return _join(responses, weights, confidence)
 
 
@@ -108,24 +112,30 @@ def decide_by_agreement(
 
     A branch that is blind, or follows another object, can have as clear a peak as the others, so
     that averaging would follow it; what tells it apart is that no other branch selects its box.
-    Every branch selects its own box; branches whose boxes overlap by more than half form the group
-    of each. The group with the largest sum of confidences (running means of the peak margin) is
-    joined as in ``adaptive``, the other branches have no weight.
+    Every branch selects its own box; branches whose boxes overlap by more than ``agreement`` form
+    the group of each. The group with the largest sum of confidences (running means of the peak
+    margin) is joined as in ``adaptive``, the other branches have no weight.
     """
     boxes = {
         name: cxcywh_to_xywh(context.select(response.probability, response.loc).box_cxcywh)
         for name, response in responses.items()
     }
-    confidence = _running_confidence(responses, context, _AGREEMENT_MEMORY)
+    constants = context.constants
+    confidence = _running_confidence(responses, context, memory_of("agreement", constants))
     groups = [
-        [other for other in responses if iou_xywh(boxes[name], boxes[other]) > _AGREEMENT]
+        [
+            other
+            for other in responses
+            if other == name or iou_xywh(boxes[name], boxes[other]) > constants.agreement
+        ]
         for name in responses
     ]
     # Of equal groups the one around the most confident branch, in a fixed order.
     leaders = [confidence[name] for name in responses]
     sums = [sum(confidence[name] for name in group) for group in groups]
     group = groups[max(range(len(groups)), key=lambda i: (sums[i], leaders[i]))]
-    weights = [confidence[name] ** 2 if name in group else 0.0 for name in responses]
+    power = constants.confidence_power
+    weights = [confidence[name] ** power if name in group else 0.0 for name in responses]
     return _join(responses, weights, confidence)
 
 
@@ -133,9 +143,11 @@ def _running_confidence(
     responses: Mapping[str, BranchResponse], context: DecisionContext, memory: float
 ) -> dict[str, float]:
     """Running mean of each branch's peak margin; ``memory`` is the share of the past."""
-    confidence = {}
+    constants, confidence = context.constants, {}
     for name, response in responses.items():
-        margin = peak_margin(response.probability)
+        margin = peak_margin(
+            response.probability, constants.peak_radius, constants.second_peak_weight
+        )
         confidence[name] = memory * context.confidence.get(name, margin) + (1 - memory) * margin
     return confidence
 
@@ -155,15 +167,23 @@ def _join(
     return Decision(sigmoid(logit), loc, confidence)
 
 
-def peak_margin(probability: Array) -> float:
-    """Height of the peak less half of the second peak's; (k, S, S) -> (0, 1]."""
+def memory_of(rule: str, constants: DecisionConfig) -> float:
+    """The share of the past in a branch's confidence: as set, or the rule's own."""
+    return _MEMORY.get(rule, 0.0) if constants.memory is None else constants.memory
+
+
+def peak_margin(probability: Array, radius: int = 3, second_peak_weight: float = 0.5) -> float:
+    """Height of the peak less a share of the second peak's; (k, S, S) -> (0, 1].
+
+    The second peak is the highest probability more than ``radius`` cells from the first.
+    """
     highest = probability.max(axis=0)
     row, column = np.unravel_index(highest.argmax(), highest.shape)
     peak = float(highest[row, column])
-    rows = slice(max(row - _PEAK_RADIUS, 0), row + _PEAK_RADIUS + 1)
-    columns = slice(max(column - _PEAK_RADIUS, 0), column + _PEAK_RADIUS + 1)
+    rows = slice(max(row - radius, 0), row + radius + 1)
+    columns = slice(max(column - radius, 0), column + radius + 1)
     highest[rows, columns] = 0.0
-    return max(peak - _SECOND_PEAK_WEIGHT * float(highest.max()), 1e-6)
+    return max(peak - second_peak_weight * float(highest.max()), 1e-6)
 
 
 DECISIONS: dict[str, Rule] = {

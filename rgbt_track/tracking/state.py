@@ -16,7 +16,8 @@ class TrackState:
 
     Args:
         box: (4,) x, y, w, h in pixels of the first frame, inside it, always finite.
-        score: probability of the selected anchor, in [0, 1]; 1 after ``init``.
+        score: probability of the selected anchor, in [0, 1], recalibrated where the settings say
+            so; 1 after ``init``.
         modalities: the modalities that this frame really had ("rgb", "tir").
         confidence: per branch, as the decision rule rates it over the frames, in [0, 1].
         reliability: per branch, its overlap with the target in the calibration on the first frame,

@@ -25,6 +25,7 @@ from rgbt_track.models.engines.torch_engine import as_engine
 from rgbt_track.models.network import RGBTNetwork, grid_cells
 from rgbt_track.tracking.decision import DECISIONS, DecisionContext
 from rgbt_track.tracking.geometry import CropGeometry, PysotGeometry
+from rgbt_track.tracking.recalibration import recalibrate
 from rgbt_track.tracking.selection import select_anchor
 from rgbt_track.tracking.state import TrackState
 
@@ -117,7 +118,11 @@ class Tracker:
             return state
         result = self._search(state, searchable, self.settings.search_size)
         result = self._search_wider(state, searchable, result)
-        return self._update_template(result, frames)
+        result = self._update_template(result, frames)
+        # Only the score that is reported is recalibrated; the loop's own thresholds are on the raw.
+        settings = self.settings
+        score = recalibrate(result.score, settings.score_scale, settings.score_bias)
+        return replace(result, score=score)
 
     def _search(self, state: TrackState, frames: Frames, size: int) -> TrackState:
         """Search a crop of ``size`` pixels, on the same scale for any size."""
@@ -137,7 +142,8 @@ class Tracker:
             penalty_k=settings.penalty_k,
             window_influence=settings.window_influence,
         )
-        context = DecisionContext(select, state.confidence, state.reliability)
+        constants = settings.decision_constants
+        context = DecisionContext(select, state.confidence, state.reliability, constants)
         decision = self._decide(responses, context)
         # Best anchor after SiamRPN's penalty and cosine window.
         selection = select(decision.probability, decision.loc)
