@@ -98,6 +98,27 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
+@pytest.fixture
+def absent(root):
+    """In the last two frames of two sequences the target is away."""
+    for name in ("left<b>", "tree"):
+        boxes = boxes_of(NAMES[name])
+        boxes[-2:] = 0
+        np.savetxt(root / name / "groundtruth.txt", boxes, "%g", ",")
+    return root
+
+
+@pytest.fixture
+def scored(results):
+    """Of two trackers one notices that the target has left, by its score."""
+    for name, count in NAMES.items():
+        aware = np.full(count, 0.9)
+        aware[-2:] = 0.2
+        np.savetxt(results / "perfect" / f"{name}_score.txt", aware)
+        np.savetxt(results / "near" / f"Near_{name}_score.txt", np.full(count, 0.9))
+    return results
+
+
 class Page(HTMLParser):
     """Collects what a page loads and shows."""
 
@@ -123,6 +144,51 @@ def test_score_prints_a_table_best_first(root, results):
     assert text.index("perfect") < text.index("near")
     assert "1.0000" in text
     assert "50.0" in text
+
+
+def test_scores_of_a_tracker_are_compared_with_what_is_right(root, scored, tmp_path):
+    out = tmp_path / "report"
+    run("score", "plain", "--root", root, "--results", scored, "--out", out)
+    document = json.loads((out / "scores.json").read_text())["trackers"]
+    near = document["near"]["calibration"]["reliability"]
+    assert near["calibration_error"] == pytest.approx(0.1)  # all 12 right, at a score of 0.9
+    assert sum(near["frames"]) == near["frames"][8] == 12
+    assert near["right"] == [None] * 8 + [1.0, None]
+    assert document["near"]["calibration"]["long_term"] is None
+    text = "".join(Page((out / "report.html").read_text(encoding="utf-8")).words)
+    assert "What the scores say" in text and "absent" not in text
+    assert "calibration error" in (out / "scores.md").read_text()
+    assert ElementTree.parse(out / "reliability.svg").getroot().tag.endswith("svg")
+    assert not (out / "long_term.svg").exists()
+
+
+def test_frames_without_the_target_test_the_score(absent, scored, tmp_path):
+    out = tmp_path / "report"
+    run("score", "plain", "--root", absent, "--results", scored, "--out", out)
+    document = json.loads((out / "scores.json").read_text())["trackers"]
+    perfect, near = (document[name]["calibration"]["long_term"] for name in ("perfect", "near"))
+    assert perfect["absent frames"] == near["absent frames"] == 4
+    assert (perfect["absent found"], near["absent found"]) == (1, 0)
+    # leftgirl'swhitebag has 4 frames with the target, of which two score low.
+    assert perfect["precision"] == 1 and perfect["recall"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+    overlap = 7 / 9
+    precision = overlap * (3 / 5 + 1 + 1 / 3) / 3
+    assert near["precision"] == pytest.approx(precision)
+    assert near["recall"] == pytest.approx(overlap)
+    assert near["F"] == pytest.approx(2 * precision * overlap / (precision + overlap))
+    with (out / "calibration.csv").open(encoding="utf-8") as file:
+        rows = {row["tracker"]: row for row in csv.DictReader(file)}
+    assert float(rows["near"]["F"]) == near["F"] and rows["near"]["absent frames"] == "4"
+    assert ElementTree.parse(out / "long_term.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("content", ["0.5\n", "high\n" * 6, "nan\n" * 6])
+def test_scores_in_another_form_are_left_alone(root, results, tmp_path, content):
+    (results / "near" / "Near_left<b>_score.txt").write_text(content)
+    arguments = ("--root", root, "--results", results, "--no-plots", "--format", "json")
+    done = run("score", "plain", *arguments)
+    assert "scores not looked at" in done.stderr
+    assert json.loads(done.stdout)["trackers"]["near"]["calibration"] is None
 
 
 def test_score_writes_every_format(root, results, tmp_path):

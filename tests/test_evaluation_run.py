@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from rgbt_track.data.annotations import Annotation
 from rgbt_track.evaluation import trackers
 from rgbt_track.evaluation.ground_truth import open_evaluation_set
 from rgbt_track.evaluation.report import failures
+from rgbt_track.evaluation.result_files import companion, frame_rate, read_scores, result_paths
 from rgbt_track.evaluation.robustness import disturbances as degrade
 from rgbt_track.evaluation.robustness import protocol as robustness
 from rgbt_track.evaluation.robustness.disturbances import DisturbedSequence, missing_spans
@@ -51,6 +53,25 @@ class SlowTracker(BrightestTracker):
     def update(self, rgb, tir, state):
         time.sleep(0.02)
         return state
+
+
+@dataclass(frozen=True)
+class ScoredState(State):
+    score: float = 1.0
+
+
+class ScoringTracker(BrightestTracker):
+    """Its score falls by an eighth with every frame."""
+
+    def init(self, rgb, tir, box):
+        return ScoredState(np.asarray(box, float))
+
+    def update(self, rgb, tir, state):
+        return ScoredState(super().update(rgb, tir, state).box, state.score - 0.125)
+
+
+def scoring(device):
+    return ScoringTracker()
 
 
 def slow(device):
@@ -109,9 +130,9 @@ def plain(tmp_path):
 
 def test_a_run_gives_one_box_and_one_time_per_frame():
     counted = []
-    boxes, seconds = run_sequence(BrightestTracker(), Clip(), lambda *step: counted.append(step))
-    assert np.array_equal(boxes, Clip().boxes)
-    assert seconds.shape == (12,)
+    run = run_sequence(BrightestTracker(), Clip(), lambda *step: counted.append(step))
+    assert np.array_equal(run.boxes, Clip().boxes)
+    assert run.seconds.shape == (12,) and run.scores is None
     assert counted == [(done, 12) for done in range(1, 13)]
 
 
@@ -131,6 +152,32 @@ def test_files_are_written_in_the_data_sets_own_pixels(tmp_path):
         "clip.txt",
         "clip_time.txt",
     ]
+
+
+def test_scores_are_written_beside_the_boxes(tmp_path):
+    job = Job(Clip(length=5), tmp_path / "clip.txt")
+    run_jobs(TrackerSource(f"{__name__}:scoring"), [job])
+    assert (tmp_path / "clip_score.txt").read_text().split() == [
+        f"{1 - index / 8:.6f}" for index in range(5)
+    ]
+    scores = read_scores({"clip": job.path})
+    assert scores["clip"].tolist() == [1, 0.875, 0.75, 0.625, 0.5]
+
+
+def test_sequences_that_are_called_like_times_and_scores_keep_their_boxes(tmp_path):
+    names = ["car", "car_time", "car_score", "car_time_score"]
+    jobs = [Job(Clip(name, 4 + len(name)), tmp_path / f"{name}.txt") for name in names]
+    run_jobs(TrackerSource(f"{__name__}:scoring"), jobs)
+    assert all(job.done for job in jobs)
+    paths = result_paths(tmp_path, names)
+    assert paths == {job.footage.name: job.path for job in jobs}
+    assert {name: len(values) for name, values in read_scores(paths).items()} == {
+        name: 4 + len(name) for name in names
+    }
+    assert frame_rate(paths) > 0
+    taken = {tmp_path / f"car{end}.txt" for end in ("_time", "_times")}
+    with pytest.raises(ValueError, match=r"no name left for its times: car_time\.txt"):
+        companion(tmp_path / "car.txt", "time", taken)
 
 
 def test_only_what_is_missing_or_incomplete_is_run(tmp_path):
@@ -219,6 +266,38 @@ def test_a_folder_belongs_to_one_tracker(tmp_path):
     left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["notes.txt", "notes.txt", trackers.STAMP]
     assert json.loads((tmp_path / trackers.STAMP).read_text()) == {"tracker": "B"}
+
+
+def test_a_folder_knows_its_data(tmp_path):
+    """Results of one copy of the data are never scored with another; a folder may be filled bit
+    by bit."""
+    stamp = {"tracker": "A"}
+    trackers.claim_folder(tmp_path, stamp, data={"car": "1", "bus": "2"})
+    trackers.claim_folder(tmp_path, stamp, data={"tree": "3"})
+    with pytest.raises(ValueError, match=r"other data: the ground truth of bus .*--force"):
+        trackers.claim_folder(tmp_path, stamp, data={"car": "1", "bus": "x"})
+    for name in ("bus.txt", "bus_time.txt", "bus_score.txt"):
+        (tmp_path / name).write_text("1\n")
+    trackers.claim_folder(tmp_path, stamp, data={"bus": "x"}, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == [trackers.STAMP]
+    assert json.loads((tmp_path / trackers.STAMP).read_text())["data"] == {"bus": "x"}
+    (tmp_path / trackers.STAMP).write_text("[]")
+    with pytest.raises(ValueError, match=r"tracker\.json: damaged"):
+        trackers.claim_folder(tmp_path, stamp)
+
+
+def test_the_digest_of_an_annotation_is_that_of_its_labels():
+    boxes = np.array([[1.0, 2, 3, 4], [np.nan] * 4, [0, 2, 3, 4]])
+    first = Annotation(boxes, np.zeros(3, bool)).digest
+    nearly = boxes + np.array([1e-7, 0, 0, 0])
+    nearly[2, 0] = -0.0
+    assert Annotation(nearly, np.zeros(3, bool)).digest == first
+    others = [
+        Annotation(boxes[:2], np.zeros(2, bool)),
+        Annotation(boxes + 0.01, np.zeros(3, bool)),
+        Annotation(boxes, np.array([False, True, False])),
+    ]
+    assert len({first, *(item.digest for item in others)}) == 4
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -11,6 +11,7 @@ import typer
 from rgbt_track.commands.score import RULES_HELP, SPLIT_HELP, print_scores
 
 if TYPE_CHECKING:
+    from rgbt_track.evaluation.ground_truth import EvaluationSet
     from rgbt_track.evaluation.runner import Job
     from rgbt_track.evaluation.trackers import TrackerSource
 
@@ -35,15 +36,15 @@ def evaluate(
     """Run a tracker over a data set, one pass, and score it.
 
     Sequences that already have their result file are not run again, so an interrupted run goes
-    on. Results are RESULTS/LABEL/SEQUENCE.txt with SEQUENCE_time.txt; the report lies in
-    RESULTS/LABEL/report.
+    on. Results are RESULTS/LABEL/SEQUENCE.txt with SEQUENCE_time.txt and SEQUENCE_score.txt; the
+    report lies in RESULTS/LABEL/report.
 
     Example: `rgbt-track evaluate plain --root footage/ --tracker lrrtrack_lite --workers 2`
     """
     from rgbt_track.evaluation.comparison import compare_folders
     from rgbt_track.evaluation.ground_truth import open_evaluation_set
     from rgbt_track.evaluation.report.failures import failure_pictures, worst_sequences
-    from rgbt_track.evaluation.report.plots import require_matplotlib
+    from rgbt_track.evaluation.report.figures import require_matplotlib
     from rgbt_track.evaluation.report.write import write_report
     from rgbt_track.evaluation.runner import Job
     from rgbt_track.evaluation.trackers import TrackerSource, short_name
@@ -56,7 +57,7 @@ def evaluate(
     source = TrackerSource(name, str(weights) if weights else None)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
-    claim_tracker(folder, source, force=force)
+    claim_tracker(folder, source, data, force=force)
     jobs = [
         Job(item, folder / f"{item.name}.txt", data.first_pixel) for item in data.sequences.values()
     ]
@@ -68,7 +69,9 @@ def evaluate(
     typer.echo(f"boxes in {folder}, report in {page}")
 
 
-def claim_tracker(folder: Path, source: TrackerSource, *, force: bool, **more: Any) -> None:
+def claim_tracker(
+    folder: Path, source: TrackerSource, data: EvaluationSet, *, force: bool, **more: Any
+) -> None:
     """Make the results folder the tracker's own, and warn about one without trained weights."""
     from rgbt_track.evaluation.trackers import claim_folder, describe_tracker, lacks_weights
 
@@ -77,7 +80,8 @@ def claim_tracker(folder: Path, source: TrackerSource, *, force: bool, **more: A
         typer.echo(
             f"warning: {source.name} has no trained weights: its boxes mean nothing", err=True
         )
-    claim_folder(folder, {**stamp, **more}, force=force)
+    digests = {name: annotation.digest for name, annotation in data.annotations.items()}
+    claim_folder(folder, {**stamp, **more}, data=digests, force=force)
 
 
 def run_with_progress(

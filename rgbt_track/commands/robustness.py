@@ -42,7 +42,7 @@ def robustness(
     from rich.console import Console
 
     from rgbt_track.evaluation.ground_truth import open_evaluation_set
-    from rgbt_track.evaluation.report.plots import require_matplotlib
+    from rgbt_track.evaluation.report.figures import require_matplotlib
     from rgbt_track.evaluation.robustness import protocol
     from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
     from rgbt_track.evaluation.trackers import TrackerSource, short_name
@@ -60,7 +60,7 @@ def robustness(
     names = tracker or [default_tracker()]
     sources = [TrackerSource(name, str(weights) if weights else None) for name in names]
     for source in sources:
-        claim_tracker(folder / short_name(source.name), source, force=force, seed=seed)
+        claim_tracker(folder / short_name(source.name), source, data, force=force, seed=seed)
     for source in sources:
         name = short_name(source.name)
         own = folder / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ class Annotation:
         """(N,) whether a frame has a box of positive size that the set does not mark absent."""
         finite = np.isfinite(self.boxes).all(1)
         return finite & ~self.absent & (np.nan_to_num(self.boxes[:, 2:]) > 0).all(1)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of the number of frames, the boxes to 4 decimals, and the absences."""
+        boxes = np.where(np.isnan(self.boxes), np.nan, np.round(self.boxes, 4) + 0.0)
+        parts = (boxes.astype("<f8").tobytes(), self.absent.astype(bool).tobytes())
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def annotate_folder(

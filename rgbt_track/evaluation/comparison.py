@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rgbt_track.evaluation.ground_truth import EvaluationSet
-from rgbt_track.evaluation.result_files import frame_rate, read_boxes, result_paths
+import numpy as np
+from numpy.typing import NDArray
+
+from rgbt_track.evaluation.calibration import (
+    Calibration,
+    ScoredFrames,
+    calibrate_scores,
+    scored_frames,
+)
+from rgbt_track.evaluation.frame_errors import result_xywh
+from rgbt_track.evaluation.ground_truth import EvaluationSet, own_pixels
+from rgbt_track.evaluation.result_files import frame_rate, read_boxes, read_scores, result_paths
 from rgbt_track.evaluation.scoring import Scores, listed, score_tracker
 from rgbt_track.progress import OnProgress, ignore_progress
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One tracker of a comparison; ``fps`` is ``None`` where nobody wrote down its time."""
+    """One tracker of a comparison.
+
+    ``fps`` is ``None`` where nobody wrote down its time, ``calibration`` where not every sequence
+    has a file of scores.
+    """
 
     name: str
     folder: Path
     scores: Scores
     fps: float | None
+    calibration: Calibration | None
 
 
 def compare_folders(
@@ -72,4 +87,26 @@ def _score(data: EvaluationSet, tracker: str, folder: Path, paths: dict[str, Pat
         data.attributes,
         where={name: str(path) for name, path in paths.items()},
     )
-    return Entry(tracker, folder, scores, frame_rate(paths))
+    calibration, notes = _calibration(data, results, paths)
+    scores = replace(scores, notes=(*scores.notes, *notes))
+    return Entry(tracker, folder, scores, frame_rate(paths), calibration)
+
+
+def _calibration(
+    data: EvaluationSet, results: Mapping[str, NDArray[np.floating]], paths: Mapping[str, Path]
+) -> tuple[Calibration | None, list[str]]:
+    """What the scores say, and why they are not looked at; somebody else's may be anything."""
+    try:
+        scores = read_scores(paths)
+    except ValueError as error:
+        return None, [f"scores not looked at: {error}"]
+    if not scores:
+        return None, []
+    sequences: list[ScoredFrames] = []
+    for name, boxes in results.items():
+        length = data.lengths[name]
+        if name not in scores or len(scores[name]) != len(boxes) or len(boxes) < length:
+            return None, [f"scores not looked at: not every frame of {name} has one"]
+        own = own_pixels(result_xywh(data.rules, boxes), -data.first_pixel)[:length]
+        sequences.append(scored_frames(scores[name][:length], own, data.annotations[name]))
+    return calibrate_scores(sequences), []

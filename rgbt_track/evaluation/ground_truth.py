@@ -29,6 +29,7 @@ class EvaluationSet:
     Attributes:
         description, split, rules: what was opened, and how it is scored.
         truths: ground truth as x, y, w, h in the data set's own pixel count.
+        annotations: what the data set says, in pixels from 0.
         lengths: frames of each sequence.
         attributes: the names of each sequence's attributes.
         sequences: the frames to run; empty where only the ground truth was read.
@@ -38,6 +39,7 @@ class EvaluationSet:
     split: str | None
     rules: Rules
     truths: dict[str, Truth]
+    annotations: dict[str, Annotation]
     lengths: dict[str, int]
     attributes: dict[str, tuple[str, ...]]
     sequences: dict[str, Sequence]
@@ -98,6 +100,7 @@ def open_evaluation_set(
         split=part,
         rules=replace(chosen, truth_format="xywh"),
         truths={name: _truth(item, description, chosen) for name, item in annotations.items()},
+        annotations=annotations,
         lengths={name: len(item) for name, item in annotations.items()},
         attributes={name: item.attributes for name, item in annotations.items()},
         sequences=frames,

@@ -85,3 +85,26 @@ def average_overlap(boxes_xywh: ArrayLike, truth_xywh: ArrayLike) -> float:
     if not labelled.any():
         return float("nan")
     return float(np.nan_to_num(iou_xywh(boxes[labelled], truth[labelled])).mean())
+
+
+def long_term_curves(
+    scores: ArrayLike, overlaps: ArrayLike, present: ArrayLike, thresholds: ArrayLike
+) -> tuple[Values, Values]:
+    """Tracking precision and recall of one sequence at each threshold of the score, (T,) each.
+
+    Lukezic et al., Now you see me: evaluating performance in long-term visual tracking, 2018,
+    equations 1 and 2. The tracker claims the target in frames of at least the threshold: precision
+    is the mean overlap over these, 1 where there are none; recall is their sum of overlaps over the
+    number of frames with the target. Overlaps are 0 in frames without it.
+    """
+    overlaps = np.asarray(overlaps, float)
+    claimed = np.asarray(scores) >= np.asarray(thresholds)[:, None]
+    count, total = claimed.sum(1), (claimed * overlaps).sum(1)
+    precision = np.divide(total, count, out=np.ones(len(count)), where=count > 0)
+    return precision, total / np.asarray(present, bool).sum()
+
+
+def f_score(precision: ArrayLike, recall: ArrayLike) -> Values:
+    """Harmonic mean of precision and recall, 0 where both are 0."""
+    product, total = np.multiply(precision, recall), np.add(precision, recall)
+    return np.divide(2 * product, total, out=np.zeros_like(product), where=total > 0)

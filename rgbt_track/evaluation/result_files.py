@@ -8,7 +8,7 @@ scores and the like lie beside them under telling names and are not taken for bo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from rgbt_track.io.files import read_lines
 _BESIDE = re.compile(
     r"_(time|times|fps|score|scores|confidence|all_boxes|all_scores|object_presence_scores)$", re.I
 )
+_COMPANIONS = {"time": ("_time", "_times"), "score": ("_score", "_scores", "_confidence")}
 _QUOTES = re.compile("[`'´‘’]")
 _SUFFIXES = (".txt", ".csv")
 
@@ -121,31 +122,63 @@ def _single(name: str, found: list[tuple[str, Path]]) -> Path:
     return path
 
 
-def frame_rate(results: dict[str, Path]) -> float | None:
+def companion(path: Path, kind: str, taken: Collection[Path] = ()) -> Path:
+    """Where the times or scores (``kind`` "time" or "score") to a file of boxes are written.
+
+    ``NAME_time.txt`` and ``NAME_score.txt``; another ending where ``taken`` says that this is the
+    file of another sequence's boxes. Raises ``ValueError`` where all endings are taken.
+    """
+    candidates = _companions(path, kind)
+    free = [candidate for candidate in candidates if candidate not in taken]
+    if not free:
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise ValueError(f"{path}: no name left for its {kind}s: {names} are other sequences")
+    return free[0]
+
+
+def _companions(path: Path, kind: str) -> list[Path]:
+    return [path.with_name(f"{path.stem}{end}{path.suffix}") for end in _COMPANIONS[kind]]
+
+
+def frame_rate(results: Mapping[str, Path]) -> float | None:
     """Frames per second over all ``*_time.txt`` files beside the results; ``None`` without any.
 
     A time file has seconds per frame, one number per row. Raises ``ValueError``, naming file and
     row, for anything else in it.
     """
-    frames, seconds = 0, 0.0
-    for path in results.values():
-        for suffix in ("_time", "_times"):
-            times = path.with_name(f"{path.stem}{suffix}{path.suffix}")
-            if times.is_file():
-                values = read_times(times)
-                frames, seconds = frames + len(values), seconds + float(values.sum())
+    times = _read_beside(results, "time", "time in seconds", low=0)
+    frames, seconds = sum(map(len, times.values())), sum(float(t.sum()) for t in times.values())
     return frames / seconds if seconds > 0 else None
 
 
-def read_times(path: Path) -> NDArray[np.float64]:
-    """Seconds per frame from a time file; ``ValueError`` names the row that is not a time."""
+def read_scores(results: Mapping[str, Path]) -> dict[str, NDArray[np.float64]]:
+    """Sequence -> scores (N,) from the ``*_score.txt`` beside the results, where there is one.
+
+    Raises ``ValueError``, naming file and row, for anything but one finite number per row.
+    """
+    return _read_beside(results, "score", "score", low=-np.inf)
+
+
+def _read_beside(
+    results: Mapping[str, Path], kind: str, meaning: str, low: float
+) -> dict[str, NDArray[np.float64]]:
+    values, taken = {}, set(results.values())
+    for name, path in results.items():
+        for file in _companions(path, kind):
+            if file not in taken and file.is_file():
+                values[name] = _read_values(file, meaning, low)
+                break
+    return values
+
+
+def _read_values(path: Path, meaning: str, low: float) -> NDArray[np.float64]:
     values = []
     for row, line in enumerate(read_lines(path), start=1):
         try:
             value = float(line.rstrip(",; \t"))
         except ValueError:
-            raise ValueError(f"{path}: row {row} is not a time in seconds: {line[:60]!r}") from None
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"{path}: row {row} is not a time in seconds: {line[:60]!r}")
+            value = np.nan
+        if not (np.isfinite(value) and value >= low):
+            raise ValueError(f"{path}: row {row} is not a {meaning}: {line[:60]!r}")
         values.append(value)
     return np.array(values)

@@ -13,18 +13,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.environment import limit_threads
 from rgbt_track.evaluation.ground_truth import own_pixels
-from rgbt_track.evaluation.result_files import read_boxes
+from rgbt_track.evaluation.result_files import companion, read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import write_text
@@ -51,11 +51,15 @@ class Footage(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One sequence to run: where its boxes go, and the first pixel of the data set."""
+    """One sequence to run: where its boxes go, and the first pixel of the data set.
+
+    ``taken`` are the boxes' files of other sequences, whose names times and scores must not have.
+    """
 
     footage: Footage
     path: Path
     first_pixel: int = 0
+    taken: Collection[Path] = ()
 
     @property
     def done(self) -> bool:
@@ -66,18 +70,28 @@ class Job:
             return False
 
 
+class SequenceRun(NamedTuple):
+    """What a tracker did on a sequence of N frames.
+
+    Boxes (N, 4) are x, y, w, h from pixel 0, the first one as it was given; scores (N,) are the
+    states', ``None`` for a tracker whose states have none; seconds (N,) are of the tracker alone,
+    without reading images.
+    """
+
+    boxes: NDArray[np.floating]
+    scores: NDArray[np.floating] | None
+    seconds: NDArray[np.floating]
+
+
 def run_sequence(
     tracker: AnyTracker, footage: Footage, on_progress: OnProgress = ignore_progress
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Track one sequence: boxes (N, 4), x, y, w, h from pixel 0, and seconds per frame (N,).
-
-    Times are of the tracker alone, without reading images. Raises ``ValueError`` where the first
-    frame has no box.
-    """
+) -> SequenceRun:
+    """Track one sequence; raises ``ValueError`` where the first frame has no box."""
     start = footage.boxes[0]
     if not (np.isfinite(start).all() and (start[2:] > 0).all()):
         raise ValueError(f"{footage.name}: the first frame has no box to start from")
-    boxes, seconds, state = np.empty((len(footage), 4)), np.empty(len(footage)), None
+    boxes, state = np.empty((len(footage), 4)), None
+    scores, seconds = np.empty(len(footage)), np.empty(len(footage))
     for index in range(len(footage)):
         rgb, tir = footage.frame(index)
         began = time.perf_counter()
@@ -87,17 +101,26 @@ def run_sequence(
             state = tracker.update(rgb, tir, state)
         boxes[index] = start if index == 0 else state.box
         seconds[index] = time.perf_counter() - began
+        scores[index] = getattr(state, "score", np.nan)
         on_progress(index + 1, len(footage))
-    return boxes, seconds
+    return SequenceRun(boxes, None if np.isnan(scores).any() else scores, seconds)
 
 
 def run_job(tracker: AnyTracker, job: Job, on_progress: OnProgress = ignore_progress) -> None:
-    """Track one sequence and write ``NAME.txt`` and ``NAME_time.txt``, the boxes last."""
-    boxes, seconds = run_sequence(tracker, job.footage, on_progress)
+    """Track one sequence and write ``NAME_time.txt``, ``NAME_score.txt`` and, last, ``NAME.txt``.
+
+    There is no file of scores for a tracker that has none.
+    """
+    run = run_sequence(tracker, job.footage, on_progress)
     job.path.parent.mkdir(parents=True, exist_ok=True)
-    times = job.path.with_name(f"{job.path.stem}_time{job.path.suffix}")
-    write_text(times, "".join(f"{value:.6f}\n" for value in seconds))
-    write_boxes(job.path, own_pixels(boxes, job.first_pixel), decimals=_DECIMALS)
+    _write_values(companion(job.path, "time", job.taken), run.seconds)
+    if run.scores is not None:
+        _write_values(companion(job.path, "score", job.taken), run.scores)
+    write_boxes(job.path, own_pixels(run.boxes, job.first_pixel), decimals=_DECIMALS)
+
+
+def _write_values(path: Path, values: NDArray[np.floating]) -> None:
+    write_text(path, "".join(f"{value:.6f}\n" for value in values))
 
 
 def run_jobs(
@@ -113,7 +136,8 @@ def run_jobs(
     ``on_progress`` is told numbers of frames. Raises ``ValueError`` after the other sequences have
     run, naming those that could not be.
     """
-    jobs = [job for job in jobs if not job.done]
+    taken = frozenset(job.path for job in jobs)
+    jobs = [replace(job, taken=taken) for job in jobs if not job.done]
     if not jobs:
         return
     longest_first = sorted(jobs, key=lambda job: -len(job.footage))

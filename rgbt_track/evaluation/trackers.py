@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 from rgbt_track.io.files import write_text
 
 STAMP = "tracker.json"
+_DATA = "data"
 
 
 class AnyTracker(Protocol):
@@ -109,12 +111,26 @@ def lacks_weights(name: str, weights: str | None = None) -> bool:
     return is_untrained(read_config(name), name, weights)
 
 
-def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) -> None:
+def claim_folder(
+    folder: Path,
+    stamp: dict[str, Any],
+    *,
+    data: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> None:
     """Write the stamp into a results folder, or check the one that is there.
 
-    Raises ``ValueError`` where the folder holds results of another tracker and ``force`` is not
-    given; with it, the old results (boxes with their times) are deleted. Results without a stamp
-    are refused in any case: they were not made here.
+    Args:
+        folder: made if it is not there.
+        stamp: what ``describe_tracker`` gives.
+        data: sequence -> ``Annotation.digest`` of what is to be run. Sequences of an earlier call
+            stay known, so that one folder can be filled in several calls.
+        force: take the folder from another tracker or other data: the old results (boxes with
+            their times and scores) are deleted.
+
+    Raises:
+        ValueError: results of another tracker, or of a sequence whose ground truth was another.
+            Results without a stamp are refused in any case: they were not made here.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / STAMP
@@ -123,14 +139,44 @@ def claim_folder(folder: Path, stamp: dict[str, Any], *, force: bool = False) ->
             f"{folder}: holds text files but no {STAMP}, so other results; give another --results "
             "or --label (rgbt-track score scores what is there)"
         )
-    text = json.dumps(stamp, indent=1, sort_keys=True, default=str) + "\n"
-    if path.is_file() and not force and path.read_text(encoding="utf-8") != text:
-        raise ValueError(
-            f"{folder}: holds results of other settings or weights; run again with --force, or "
-            "give another --results or --label"
-        )
+    stamp, known = json.loads(json.dumps(stamp, default=str)), dict[str, str]()
+    if path.is_file() and not force:
+        before = _read_stamp(path)
+        known = before.pop(_DATA, {})
+        _check_stamp(folder, before == stamp, known, data or {})
     if force:
-        for times in folder.rglob("*_time.txt"):
-            times.with_name(f"{times.stem.removesuffix('_time')}.txt").unlink(missing_ok=True)
-            times.unlink()
-    write_text(path, text)
+        _delete_results(folder)
+    known = {**known, **(data or {})}
+    text = json.dumps({**stamp, _DATA: known} if known else stamp, indent=1, sort_keys=True)
+    write_text(path, f"{text}\n")
+
+
+def _read_stamp(path: Path) -> dict[str, Any]:
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        stamp = None
+    if not isinstance(stamp, dict) or not isinstance(stamp.get(_DATA, {}), dict):
+        raise ValueError(f"{path}: damaged; run again with --force")
+    return stamp
+
+
+def _check_stamp(
+    folder: Path, is_same: bool, known: Mapping[str, str], data: Mapping[str, str]
+) -> None:
+    remedy = "run again with --force, or give another --results or --label"
+    if not is_same:
+        raise ValueError(f"{folder}: holds results of other settings or weights; {remedy}")
+    changed = [name for name, digest in data.items() if known.get(name, digest) != digest]
+    if changed:
+        raise ValueError(
+            f"{folder}: holds results of other data: the ground truth of {changed[0]} is not what "
+            f"it was (another --root, or an edited file); {remedy}"
+        )
+
+
+def _delete_results(folder: Path) -> None:
+    for times in list(folder.rglob("*_time.txt")):
+        for end in ("", "_score", "_time"):
+            name = f"{times.stem.removesuffix('_time')}{end}.txt"
+            times.with_name(name).unlink(missing_ok=True)

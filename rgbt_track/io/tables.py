@@ -18,11 +18,13 @@ class Table:
     """A heading, column names, and rows whose first cell is a name; ``None`` is an empty cell.
 
     Values in [0, 1] are shares; ``fps`` columns are frames per second, ``frames`` whole numbers.
+    ``ranked`` says that the largest value is the best one.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    ranked: bool = True
 
 
 def cell_text(column: str, value: Cell) -> str:

@@ -48,8 +48,8 @@ def report_page(
 ) -> str:
     """A page of tables (sortable by a click), plots (name -> SVG), pictures (caption -> JPEG).
 
-    The first table comes before the plots, the others after them. The best value is set in bold:
-    of its column in a table of trackers, of its row in any other.
+    The first table comes before the plots, the others after them. The best value of a ranked table
+    is set in bold: of its column in a table of trackers, of its row in any other.
     """
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>']
     parts += [_table(table) for table in tables[:1]]
@@ -101,6 +101,7 @@ def _row(table: Table, row: Sequence[Cell]) -> str:
         rivals = [other[index] for other in table.rows] if table.columns[0] == "tracker" else row
         numbers = [rival for rival in rivals if isinstance(rival, float)]
         best = isinstance(value, float) and len(numbers) > 1 and value == max(numbers)
+        best = best and table.ranked
         css = ' class="best"' if best else ""
         cells.append(f"<td{css}>{escape(cell_text(column, value))}</td>")
     return "".join(cells)

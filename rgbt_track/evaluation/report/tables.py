@@ -9,6 +9,7 @@ from typing import Any
 from rgbt_track import __version__
 from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.evaluation.report.calibration import calibration_json
 from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
 from rgbt_track.io.tables import Cell, Table
 
@@ -104,5 +105,6 @@ def _entry(entry: Entry) -> dict[str, Any]:
         },
         "sequences": scores.sequences,
         "attributes": scores.attributes,
+        "calibration": calibration_json(entry),
         "notes": list(scores.notes),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.evaluation.report.calibration import calibration_plots, calibration_table
 from rgbt_track.evaluation.report.html import report_page
 from rgbt_track.evaluation.report.tables import (
     attribute_table,
@@ -40,28 +41,34 @@ def write_report(
     """Write the whole report, best tracker first, and return the path of its HTML page.
 
     Files: ``scores.md``, ``scores.csv``, ``scores.json``, ``sequences.csv``, ``attributes.csv``
-    where there are attributes, one SVG per plot, ``report.html``. ``pictures`` maps a caption to a
-    JPEG for the page. Raises ``ModuleNotFoundError`` for plots without matplotlib.
+    where there are attributes, ``calibration.csv`` where there are scores, one SVG per plot,
+    ``report.html``. ``pictures`` maps a caption to a JPEG for the page. Raises
+    ``ModuleNotFoundError`` for plots without matplotlib.
     """
     entries = ranked(data, entries)
     tables = comparison_tables(data, entries)
+    scores = calibration_table(entries)
     drawn: dict[str, str] = {}
     if plots:
-        from rgbt_track.evaluation.report.plots import comparison_plots, require_matplotlib
+        from rgbt_track.evaluation.report.figures import require_matplotlib
+        from rgbt_track.evaluation.report.plots import comparison_plots
 
         require_matplotlib()
-        drawn = comparison_plots(data.rules, entries)
+        drawn = {**comparison_plots(data.rules, entries), **calibration_plots(entries)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "scores.md", "\n".join(to_markdown(table) for table in tables))
+    text = "\n".join(to_markdown(table) for table in [*tables, *([scores] if scores else [])])
+    write_text(folder / "scores.md", text)
     write_text(folder / "scores.json", to_json(data, entries))
     for name, table in zip(("scores", "sequences", "attributes"), tables, strict=False):
         write_text(folder / f"{name}.csv", to_csv(table))
+    if scores:
+        write_text(folder / "calibration.csv", to_csv(scores))
     for name, svg in drawn.items():
         write_text(folder / f"{name}.svg", svg)
     page = report_page(
         data.description.title or data.name,
         f"{title_of(data, entries)}. {ABOUT[data.rules.name]}",
-        [replace(tables[0], title="Overall"), *tables[1:]],
+        [replace(tables[0], title="Overall"), *([scores] if scores else []), *tables[1:]],
         drawn,
         notes=[f"{entry.name}: {note}" for entry in entries for note in entry.scores.notes],
         pictures=pictures,

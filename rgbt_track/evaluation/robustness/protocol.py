@@ -102,7 +102,8 @@ def write_robustness(
     tables = [severity_table(plan, curves) for plan, curves in results.values()]
     drawn: dict[str, str] = {}
     if plots:
-        from rgbt_track.evaluation.report.plots import require_matplotlib, severity_plot
+        from rgbt_track.evaluation.report.figures import require_matplotlib
+        from rgbt_track.evaluation.report.plots import severity_plot
 
         require_matplotlib()
         for kind, (_, curves) in results.items():
