@@ -1,4 +1,4 @@
-"""Image files where the toolkit expects them: numbered from 1, one suffix per channel.
+"""Image files as the toolkit expects them: numbered from 1, one suffix per channel.
 
 The toolkit knows ``.jpg`` and ``.png`` alone and finds frames by a number pattern, so a data set's
 own names and suffixes don't fit. Frames are linked, not copied, wherever the system allows.
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rgbt_track.io.images import read_tir, write_image
 
-_KNOWN = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png"}
+_SUFFIXES = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png"}
 
 
 def common_suffix(sources: Sequence[Path]) -> str:
-    """``.jpg`` if all of the files are JPEG, else ``.png``: what one channel can be stored as."""
-    return ".jpg" if all(_known(source) == ".jpg" for source in sources) else ".png"
+    """The suffix of a channel: ``.jpg`` if all of the files are JPEG, else ``.png``."""
+    return ".jpg" if all(_suffix(source) == ".jpg" for source in sources) else ".png"
 
 
 def place_frames(sources: Sequence[Path], folder: Path, *, copy: bool = False) -> None:
@@ -34,7 +34,7 @@ def place_frames(sources: Sequence[Path], folder: Path, *, copy: bool = False) -
         if not source.is_file():
             raise FileNotFoundError(f"no such image: {source}")
         target = folder / f"{number:08d}{suffix}"
-        if _known(source) != suffix:
+        if _suffix(source) != suffix:
             write_image(target, read_tir(source))  # type: ignore[arg-type]  # PNG takes 16 bits
         elif copy:
             shutil.copyfile(source, target)
@@ -42,8 +42,8 @@ def place_frames(sources: Sequence[Path], folder: Path, *, copy: bool = False) -
             _link(source.resolve(), target)
 
 
-def _known(source: Path) -> str | None:
-    return _KNOWN.get(source.suffix.lower())
+def _suffix(source: Path) -> str | None:
+    return _SUFFIXES.get(source.suffix.lower())
 
 
 def _link(source: Path, target: Path) -> None:

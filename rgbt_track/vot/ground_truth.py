@@ -1,8 +1,8 @@
-"""Ground truth for the toolkit, which wants a box in every frame.
+"""Ground truth for the toolkit, which needs a box in every frame.
 
-A frame without a box counts as overlap 0 there, whatever the tracker says, though never as a
-failure. That is right where the target is away, and wrong where nobody has labelled it: VTUAV
-labels every tenth frame. Short gaps between two labels can be filled by straight lines.
+The toolkit counts a frame without a box as overlap 0 for every tracker, but never as a failure.
+That is right where the target is absent, and wrong where it is not labelled: VTUAV labels every
+tenth frame. Short gaps between two labels can be interpolated linearly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.data.sequence import Sequence
 
-_MOST_UNLABELLED = 0.5
+_MAX_UNLABELLED = 0.5
 
 
 def ground_truth(sequence: Sequence, interpolate: int = 0) -> NDArray[np.float64]:
@@ -26,12 +26,12 @@ def ground_truth(sequence: Sequence, interpolate: int = 0) -> NDArray[np.float64
     boxes = np.where(sequence.labelled[:, None], sequence.boxes, np.nan)
     labels = np.flatnonzero(sequence.labelled)
     for first, last in pairwise(labels):
-        between = slice(first + 1, last)
-        if last - first - 1 <= interpolate and not sequence.absent[between].any():
+        gap = slice(first + 1, last)
+        if last - first - 1 <= interpolate and not sequence.absent[gap].any():
             share = np.arange(1, last - first)[:, None] / (last - first)
-            boxes[between] = boxes[first] * (1 - share) + boxes[last] * share
+            boxes[gap] = boxes[first] * (1 - share) + boxes[last] * share
     unlabelled = np.isnan(boxes).any(1) & np.isnan(sequence.boxes).any(1) & ~sequence.absent
-    if len(labels) and unlabelled.mean() > _MOST_UNLABELLED:
+    if len(labels) and unlabelled.mean() > _MAX_UNLABELLED:
         step = int(np.median(np.diff(labels))) if len(labels) > 1 else len(boxes)
         raise ValueError(
             f"{unlabelled.sum()} of {len(boxes)} frames have no label, which the toolkit would "

@@ -1,9 +1,9 @@
-"""The tracker as a TraX process, ``python -m rgbt_track.vot.process``: what the toolkit runs.
+"""The tracker as a TraX process, ``python -m rgbt_track.vot.process``, which the toolkit starts.
 
 TraX (Čehovin, *TraX: The visual Tracking eXchange protocol and library*, Neurocomputing 2017)
-speaks over this process's own standard streams, so nothing else may appear there. The model is
-loaded before the hello, where no time limit counts. One process serves a whole sequence: every
-``initialize`` starts anew.
+uses this process's standard streams, so nothing else may be written there. The model is loaded
+before the handshake, to which no time limit applies. One process serves a whole sequence: every
+``initialize`` starts a new target.
 
 Settings come from the environment, as ``env_...`` lines of ``trackers.ini``:
 ``RGBT_TRACKER`` (a shipped configuration's name or an absolute YAML path), ``RGBT_WEIGHTS`` (an
@@ -24,18 +24,18 @@ from rgbt_track.environment import wait_passively
 if TYPE_CHECKING:
     from rgbt_track.tracking.tracker import Tracker, TrackState
 
-_CHATTER_KEPT = 20_000  # bytes
+_MAX_LOG = 20_000  # bytes
 
 
 class SessionFault(RuntimeError):
-    """What ended the session, in one line of ASCII that TraX can carry as the reason."""
+    """The error that ended the session, in one line of ASCII, as TraX needs it."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(_ascii(" ".join(f"{type(cause).__name__}: {cause}".split())))
 
 
 def main() -> None:
-    """Serve until the toolkit says quit; after a fault, report it and exit with status 1."""
+    """Serve until the toolkit sends quit; report an error and exit with status 1."""
     wait_passively()
     trax = _import_trax()
     # The client's parser stops at any byte above 127, in a traceback as well.
@@ -58,8 +58,8 @@ def main() -> None:
 def serve(server: Any, tracker: Tracker | None, fault: Exception | None = None) -> None:
     """Answer every ``initialize`` and ``frame`` of a ``trax.Server`` until ``quit``.
 
-    ``fault`` is what kept the tracker from loading. It is raised at the first request, because
-    only as the answer to a request does the toolkit show a reason.
+    ``fault`` is the error of loading the tracker. It is raised at the first request, because the
+    toolkit shows the reason only in the answer to a request.
 
     Raises:
         SessionFault: unreadable images, a tracker that fails, or a box that is not finite.
@@ -78,16 +78,16 @@ def serve(server: Any, tracker: Tracker | None, fault: Exception | None = None) 
 
 @contextlib.contextmanager
 def quiet_streams() -> Iterator[None]:
-    """Keep library chatter (prints, warnings, image codecs' messages) off TraX's streams.
+    """Keep output of libraries (prints, warnings, image codecs' messages) off TraX's streams.
 
-    Standard error is caught by its file descriptor, because codecs write there; of standard
-    output only Python's own writes, because TraX needs the descriptor. After a fault the last of
-    what was caught is given out in whole lines of ASCII, which the toolkit's log keeps.
+    Standard error is redirected by its file descriptor, because codecs write there; of standard
+    output only Python's own writes, because TraX needs the descriptor. After an error the last
+    lines are written in ASCII, for the toolkit's log.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
+    standard_error = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
         failed = True
         try:
             with contextlib.redirect_stdout(sys.stderr):
@@ -95,22 +95,18 @@ def quiet_streams() -> Iterator[None]:
             failed = False
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
             if failed:
-                _give_out(chatter)
+                # A prefix, so that no line can look like one of the protocol.
+                log.seek(max(log.seek(0, os.SEEK_END) - _MAX_LOG, 0))
+                for line in log.read().decode("ascii", "backslashreplace").splitlines():
+                    print("|", line, file=sys.stderr)
+                sys.stderr.flush()
 
 
 def _ascii(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode()
-
-
-def _give_out(chatter: Any) -> None:
-    chatter.seek(max(chatter.seek(0, os.SEEK_END) - _CHATTER_KEPT, 0))
-    for line in chatter.read().decode("ascii", "backslashreplace").splitlines():
-        # A prefix, so that no line can look like one of the protocol's own.
-        print("|", line, file=sys.stderr)
-    sys.stderr.flush()
 
 
 def _import_trax() -> Any:
@@ -125,6 +121,8 @@ def _import_trax() -> Any:
 
 def _load() -> tuple[Tracker | None, Exception | None]:
     try:
+        import numpy as np
+
         from rgbt_track import load_tracker
 
         name = os.environ.get("RGBT_TRACKER")
@@ -133,19 +131,13 @@ def _load() -> tuple[Tracker | None, Exception | None]:
         weights = os.environ.get("RGBT_WEIGHTS") or None
         device = os.environ.get("RGBT_DEVICE") or "cpu"
         tracker = load_tracker(name, device=device, weights=weights)
-        _warm_up(tracker)
+        # Lazy allocations happen before the handshake, where a real-time run is not timed.
+        frame = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+        state = tracker.init(frame, frame, (48.0, 48.0, 32.0, 32.0))
+        tracker.update(frame, frame, state)
         return tracker, None
     except Exception as error:
         return None, error
-
-
-def _warm_up(tracker: Tracker) -> None:
-    """Let every lazy allocation happen before the hello, where a realtime run is not timed."""
-    import numpy as np
-
-    frame = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    state = tracker.init(frame, frame, (48.0, 48.0, 32.0, 32.0))
-    tracker.update(frame, frame, state)
 
 
 def _answer(tracker: Tracker, request: Any, state: TrackState | None) -> TrackState:

@@ -1,4 +1,4 @@
-"""Published numbers of VOT2020-RGBT, to set one's own beside.
+"""Published results on VOT2020-RGBT, for comparison.
 
 Source: H. Li et al., *LRRNet*, TPAMI 45(9), 2023, Table 8. EAO is not comparable between
 workspaces: these numbers belong to the 60 sequences and the stack of VOT2020-RGBT.
@@ -31,15 +31,17 @@ VOT_RGBT2020 = {
 }
 
 
-def published_vot_rgbt2020(own: Mapping[str, tuple[float, float, float]] | None = None) -> Table:
+def published_vot_rgbt2020(
+    measured: Mapping[str, tuple[float, float, float]] | None = None,
+) -> Table:
     """The published table as rows tracker, source, EAO, A, R, best EAO first.
 
-    ``own`` adds trackers as (EAO, A, R), marked as measured here. ``tables`` prints it.
+    ``measured`` adds trackers as (EAO, A, R), marked as measured here. ``tables`` prints it.
     """
     rows: list[tuple[Cell, ...]] = [
         (name, "published", *score) for name, score in VOT_RGBT2020.items()
     ]
-    rows += [(name, "measured here", *score) for name, score in (own or {}).items()]
+    rows += [(name, "measured here", *score) for name, score in (measured or {}).items()]
     rows.sort(key=lambda row: -float(row[2] or 0))
     columns = ("tracker", "source", "EAO", "A", "R")
     return Table("VOT2020-RGBT", columns, tuple(rows))

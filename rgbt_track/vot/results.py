@@ -1,11 +1,10 @@
-"""What the toolkit leaves in a workspace: which runs there must be, and the measures."""
+"""The toolkit's results in a workspace: the runs that must exist, and the measures."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from rgbt_track.vot.run_anchors import run_frames
 class Score:
     """The measures of one tracker in one experiment, each in [0, 1].
 
-    Attributes:
+    Args:
+        tracker: its name.
+        experiment: name of the experiment.
         eao: expected average overlap over the stack's interval.
         accuracy: mean overlap until a run fails.
         robustness: share of frames before a run fails (overlap up to 0.1 for 10 frames).
@@ -37,14 +38,13 @@ def experiments(workspace: Path, toolkit: Path) -> list[str]:
     ``ValueError`` for a stack that does not exist or has no such experiment.
     """
     name = str(read_yaml(workspace / "config.yaml").get("stack"))
-    places = [workspace / name, toolkit / "stack" / f"{name}.yaml"]
-    for place in places:
-        if place.is_file():
-            found = read_yaml(place).get("experiments") or {}
-            names = [key for key, value in found.items() if value.get("type") == "multistart"]
+    for path in (workspace / name, toolkit / "stack" / f"{name}.yaml"):
+        if path.is_file():
+            stack = read_yaml(path).get("experiments") or {}
+            names = [key for key, value in stack.items() if value.get("type") == "multistart"]
             if names:
                 return names
-            raise ValueError(f"{place}: the stack has no multistart experiment")
+            raise ValueError(f"{path}: the stack has no multistart experiment")
     raise ValueError(f"{workspace / 'config.yaml'}: there is no stack {name!r}")
 
 
@@ -80,11 +80,7 @@ def read_scores(file: Path) -> list[Score]:
             )
         }
         for index, tracker in enumerate(document["trackers"]):
-            scores.append(_score(tracker, experiment, measures, index))
+            accuracy, robustness = measures["AverageAccuracyRobustness"][index][:2]
+            (eao,) = measures["EAOScore"][index]
+            scores.append(Score(tracker, experiment, eao, accuracy, robustness))
     return scores
-
-
-def _score(tracker: str, experiment: str, measures: dict[str, Any], index: int) -> Score:
-    accuracy, robustness = measures["AverageAccuracyRobustness"][index][:2]
-    (eao,) = measures["EAOScore"][index]
-    return Score(tracker, experiment, eao, accuracy, robustness)

@@ -1,13 +1,13 @@
-"""Where the runs of the multi-start protocol begin: the rule of the VOT-RGBT2020 challenge.
+"""Anchors of the multi-start protocol: the rule of the VOT-RGBT2020 challenge.
 
 Kristan et al., *The Eighth Visual Object Tracking Challenge* (VOT2020): a tracker is started at
 anchors about 50 frames apart and runs from each towards the farther end of the sequence. The
 toolkit reads the anchors from ``anchor.value`` and never makes them; the exact rule below was
 recovered from the challenge's published result files (it gives 59 of its 60 sequences).
 
-What the challenge leaves open is decided here: frame 0 keeps its anchor in a sequence too short
-for the 25 frames, and an anchor on a frame without a box moves along its run to the next frame
-that has one (the challenge moved such anchors by hand).
+Two cases are ours: frame 0 keeps its anchor in a sequence too short for the 25 frames, and an
+anchor on a frame without a box moves along its run to the next frame that has one (the challenge
+moved such anchors by hand).
 """
 
 from __future__ import annotations
@@ -56,11 +56,13 @@ def run_frames(anchors: ArrayLike) -> dict[int, int]:
     return runs | {int(frame): int(frame) + 1 for frame in backward}
 
 
-def _place(anchors: NDArray[np.int8], frame: int, way: int, usable: NDArray[np.bool_]) -> None:
+def _place(
+    anchors: NDArray[np.int8], frame: int, direction: int, usable: NDArray[np.bool_]
+) -> None:
     # A run of the anchor alone would measure nothing, so the search ends one frame before the end.
-    end = len(anchors) - 1 if way == FORWARD else 0
-    for place in range(frame, end, way):
-        if usable[place]:
-            if anchors[place] == 0:
-                anchors[place] = way
+    end = len(anchors) - 1 if direction == FORWARD else 0
+    for position in range(frame, end, direction):
+        if usable[position]:
+            if anchors[position] == 0:
+                anchors[position] = direction
             return

@@ -1,4 +1,4 @@
-"""Experiment stacks: one whose EAO interval suits the sequences at hand, or the challenge's own.
+"""Experiment stacks: one whose EAO interval fits the sequences, or the challenge's own.
 
 VOT-RGBT2019/2020 average the expected overlap curve over 115..755 frames, which covers the usual
 lengths of their sequences. Where sequences end earlier, the curve is empty there and even a

@@ -1,8 +1,8 @@
 """Running ``vot evaluate``, ``vot analysis`` and ``vot report`` in a workspace.
 
-The toolkit is GPL software and a program of its own: it is started, never imported. Its exit
-status is 0 after a tracker's crash and after an incomplete analysis, so every step is judged by
-the files it leaves, and its complaints are turned into one line.
+The toolkit is GPL software: it is started as a separate program, never imported. Its exit status is
+0 after a tracker's crash and after an incomplete analysis, so every step is checked by the files it
+writes, and its errors are reported in one line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rgbt_track.vot.results import Score, expected_runs, experiments, finished, 
 REMEDY = 'pip install "rgbt-track[vot]"'
 
 _POLL_SECONDS = 0.3
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 _RED = "\x1b[31m"
 
 
@@ -67,10 +67,11 @@ def evaluate(
         return
     output = _run(workspace, ["evaluate", tracker], report)
     report()
-    missing = [run for run in runs if not finished(run)]
-    if missing:
+    unfinished = [run for run in runs if not finished(run)]
+    if unfinished:
         raise ValueError(
-            f"{tracker} did not finish {len(missing)} of {len(runs)} runs: {_complaint(output)}"
+            f"{tracker} did not finish {len(unfinished)} of {len(runs)} runs: "
+            f"{_error_message(output)}"
         )
 
 
@@ -88,7 +89,7 @@ def analyse(workspace: str | Path, trackers: Sequence[str]) -> list[Score]:
     file.unlink(missing_ok=True)
     output = _run(workspace, ["analysis", *trackers, "--name", name])
     if not file.is_file():
-        raise ValueError(f"no analysis of {', '.join(trackers)}: {_complaint(output)}")
+        raise ValueError(f"no analysis of {', '.join(trackers)}: {_error_message(output)}")
     return read_scores(file)
 
 
@@ -100,7 +101,7 @@ def report(workspace: str | Path, trackers: Sequence[str]) -> Path:
     file.unlink(missing_ok=True)
     output = _run(workspace, ["report", *trackers, "--format", "html", "--name", name])
     if not file.is_file():
-        raise ValueError(f"no report on {', '.join(trackers)}: {_complaint(output)}")
+        raise ValueError(f"no report on {', '.join(trackers)}: {_error_message(output)}")
     return file
 
 
@@ -165,23 +166,24 @@ def _run(workspace: Path, arguments: list[str], poll: Callable[[], None] = lambd
         return output.read().decode("utf-8", "replace")
 
 
-def _complaint(output: str) -> str:
-    """The toolkit's own words for what went wrong, in one line."""
+def _error_message(output: str) -> str:
+    """The toolkit's own error in one line, with the last line of the tracker's log."""
     if "division by zero" in output:
         return "every run lost the target at its start, so that no accuracy is defined"
     if "Missing results" in output:
         return "results are missing: evaluate first"
     lines = [line for line in output.splitlines() if line.strip()]
-    red = [line for line in lines if _RED in line or "Failed task" in line]
-    words = _COLOUR.sub("", (red or lines or ["it said nothing"])[0]).strip()
-    log = re.search(r"Tracker output written to file: (.*)", _COLOUR.sub("", output))
-    if log is None:
-        return words
-    last = _last_words(Path(log[1].strip()))
-    return f"{words} (log: {log[1]}" + (")" if last in words else f", which ends: {last})")
-
-
-def _last_words(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    own = [line for line in lines if line.strip() and not re.match("@@TRAX|Process exited", line)]
-    return own[-1].split(f"{SessionFault.__name__}: ")[-1].strip() if own else "nothing"
+    errors = [line for line in lines if _RED in line or "Failed task" in line]
+    message = _COLOR_CODE.sub("", (errors or lines or ["it said nothing"])[0]).strip()
+    match = re.search(r"Tracker output written to file: (.*)", _COLOR_CODE.sub("", output))
+    if match is None:
+        return message
+    log = Path(match[1].strip())
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.strip() and not re.match("@@TRAX|Process exited", line)
+    ]
+    last = lines[-1].split(f"{SessionFault.__name__}: ")[-1].strip() if lines else "nothing"
+    return f"{message} (log: {match[1]}" + (")" if last in message else f", which ends: {last})")

@@ -1,4 +1,4 @@
-"""A workspace of the VOT toolkit out of any RGB-T sequences.
+"""A workspace of the VOT toolkit made of any RGB-T sequences.
 
 The toolkit's own ``vot initialize`` writes the same files but no anchors, and for the challenge's
 stacks it wants to download their data. Everything here works without a network and without the
@@ -37,12 +37,21 @@ from rgbt_track.vot.stacks import (
     stock_stack,
 )
 
-_SOURCE = "source.txt"  # in every sequence made here: which images it was made from
+_SOURCE = "source.txt"  # in every sequence made here: the images that it was made from
 
 
 @dataclass(frozen=True)
 class WorkspaceSummary:
-    """What was built: ``runs`` is the number of anchors, ``eao`` the interval of our own stack."""
+    """What was built.
+
+    Args:
+        path: the workspace's folder.
+        stack: the challenge's stack, or ``auto``.
+        sequences: their number.
+        frames: of all sequences.
+        runs: number of anchors.
+        eao: EAO interval of our own stack, in frames; ``None`` for a challenge's.
+    """
 
     path: Path
     stack: str
