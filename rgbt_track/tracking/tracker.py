@@ -216,25 +216,26 @@ class Tracker:
             displaced = replace(state, center=center, size=size)
             region = self.geometry.search_region(displaced, settings.search_size)
             responses = self._responses(state.template, self._crops(state, frames, region))
-            # Each branch's most probable box, without penalty and window; none overlaps by 0.
+            # Each branch's most probable box; a branch without a response overlaps by 0.
             for name, values in overlaps.items():
-                values.append(0.0)
-                if name in responses:
-                    box = self._most_probable_box(responses[name])
-                    values[-1] = float(
-                        iou_xywh(cxcywh_to_xywh(region.centered_to_image(box)), target)
-                    )
+                response = responses.get(name)
+                values.append(0.0 if response is None else self._overlap(response, region, target))
         return {name: float(np.mean(values)) for name, values in overlaps.items()}
 
-    def _most_probable_box(self, response: BranchResponse) -> NDArray[np.floating]:
-        return select_anchor(
+    def _overlap(
+        self, response: BranchResponse, region: CropRegion, target_xywh: ArrayLike
+    ) -> float:
+        """Overlap with a target of a response's most probable box, without penalty and window."""
+        selection = select_anchor(
             response.probability,
             response.loc,
             anchors=self.config.model.anchors,
             size_in_crop=(1.0, 1.0),
             penalty_k=0.0,
             window_influence=0.0,
-        ).box_cxcywh
+        )
+        box = cxcywh_to_xywh(region.centered_to_image(selection.box_cxcywh))
+        return float(iou_xywh(box, target_xywh))
 
     def _template(self, state: TrackState, frames: Frames) -> Template:
         """Template features of the branches, from a crop around the target of ``state``."""
