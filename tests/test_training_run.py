@@ -449,7 +449,7 @@ def test_a_backbone_starts_from_torchvisions_weights(monkeypatch: pytest.MonkeyP
         start("bgr255", init_backbone="IMAGENET1K_V2")
     with pytest.raises(ValueError, match="backbone=resnet50, not for LiteBackbone"):
         start("imagenet", "lite", init_backbone="IMAGENET1K_V2")
-    with pytest.raises(ValueError, match="both fill the backbone: give one"):
+    with pytest.raises(ValueError, match="both set the backbone: give one"):
         start("imagenet", init_backbone="IMAGENET1K_V2", init_weights="x.safetensors")
 
 
