@@ -1,9 +1,9 @@
-"""Our tracker beside those an engineer would take from OpenCV, on the same frames in one process.
+"""Our tracker compared with those of OpenCV, on the same frames in one process.
 
 Each OpenCV tracker runs on the visible, the thermal and the mean image; ours on both modalities
 and on each alone. Printed are, per sequence and on average over sequences: AO (mean overlap of all
 frames but the first), SR@0.5 (share of them with an overlap above 0.5), PR@20 (share with the
-centre within 20 pixels) and frames per second without reading the frames.
+center within 20 pixels) and frames per second without reading the frames.
 
     python benchmarks/compare_trackers.py plain --root DIR [--sequences NAME ...] [--picture PNG]
 
@@ -51,13 +51,13 @@ def ours(name: str, weights: str | None, modalities: tuple[str, ...]) -> Begin:
     tracker = load_tracker(name, weights=weights)
 
     def begin(frames: dict[str, np.ndarray], box: np.ndarray) -> Step:
-        seen = {key: frames[key] for key in modalities}
-        state = tracker.init(seen.get("rgb"), seen.get("tir"), box)
+        inputs = {key: frames[key] for key in modalities}
+        state = tracker.init(inputs.get("rgb"), inputs.get("tir"), box)
 
         def step(frames: dict[str, np.ndarray]) -> np.ndarray:
             nonlocal state
-            seen = {key: frames[key] for key in modalities}
-            state = tracker.update(seen.get("rgb"), seen.get("tir"), state)
+            inputs = {key: frames[key] for key in modalities}
+            state = tracker.update(inputs.get("rgb"), inputs.get("tir"), state)
             return state.box
 
         return step
@@ -68,12 +68,12 @@ def ours(name: str, weights: str | None, modalities: tuple[str, ...]) -> Begin:
 def opencv(make: Callable[[], cv2.Tracker], view: str) -> Begin:
     def begin(frames: dict[str, np.ndarray], box: np.ndarray) -> Step:
         tracker, last = make(), box
-        tracker.init(seen(frames, view), [round(value) for value in box])
+        tracker.init(view_image(frames, view), [round(value) for value in box])
 
         def step(frames: dict[str, np.ndarray]) -> np.ndarray:
             nonlocal last
-            found, box = tracker.update(seen(frames, view))
-            last = np.array(box, float) if found else last
+            is_found, box = tracker.update(view_image(frames, view))
+            last = np.array(box, float) if is_found else last
             return last
 
         return step
@@ -81,8 +81,8 @@ def opencv(make: Callable[[], cv2.Tracker], view: str) -> Begin:
     return begin
 
 
-def seen(frames: dict[str, np.ndarray], view: str) -> np.ndarray:
-    """The picture an OpenCV tracker gets, BGR: one modality or the mean of both."""
+def view_image(frames: dict[str, np.ndarray], view: str) -> np.ndarray:
+    """The input of an OpenCV tracker, BGR: one modality or the mean of both."""
     if view == "mean":
         return cv2.cvtColor(
             cv2.addWeighted(frames["rgb"], 0.5, frames["tir"], 0.5, 0), cv2.COLOR_RGB2BGR
@@ -114,14 +114,14 @@ def run(begin: Begin, frames: Frames, truth: np.ndarray) -> tuple[Score, np.ndar
     step = begin(frames[0], truth[0])
     boxes += [step(pair) for pair in frames[1:]]
     seconds = time.perf_counter() - start
-    found = np.array(boxes)
+    result = np.array(boxes)
     score = Score(
-        average_overlap(found[1:], truth[1:]),
-        float((iou_xywh(found[1:], truth[1:]) > 0.5).mean()),
-        float((center_distances(found[1:], truth[1:]) <= 20).mean()),
+        average_overlap(result[1:], truth[1:]),
+        float((iou_xywh(result[1:], truth[1:]) > 0.5).mean()),
+        float((center_distances(result[1:], truth[1:]) <= 20).mean()),
         len(frames) / seconds,
     )
-    return score, found
+    return score, result
 
 
 def read(sequence: Sequence) -> Frames:
@@ -170,7 +170,7 @@ def main() -> None:
                 trackers[f"{name} {view}"] = opencv(make, view)
 
     all_scores: dict[str, list[Score]] = {name: [] for name in trackers}
-    pictures = []
+    images = []
     for sequence in open_dataset(arguments.dataset, arguments.root, sequences=arguments.sequences):
         frames, scores = read(sequence), {}
         for name, begin in trackers.items():
@@ -178,16 +178,16 @@ def main() -> None:
             all_scores[name].append(scores[name])
             if name == f"{own} both":
                 middle = len(frames) // 2
-                shown = draw_pair(
+                image = draw_pair(
                     frames[middle]["rgb"], frames[middle]["tir"], boxes[middle], sequence.name
                 )
-                pictures.append(cv2.resize(shown, (960, 360)))
+                images.append(cv2.resize(image, (960, 360)))
         print_table(f"{sequence.name} ({len(frames)} frames)", scores)
     means = {name: mean(scores) for name, scores in all_scores.items()}
-    print_table(f"mean over {len(pictures)} sequences", means)
+    print_table(f"mean over {len(images)} sequences", means)
     print_rates(means, f"{own} both")
     if arguments.picture:
-        write_image(arguments.picture, np.vstack(pictures))
+        write_image(arguments.picture, np.vstack(images))
 
 
 def print_rates(means: dict[str, Score], own: str) -> None:

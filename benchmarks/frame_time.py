@@ -2,8 +2,8 @@
 
 All are run end to end (crops, network, decision, box) on the same random frames, turn by turn in
 one process, so that a busy machine slows all alike. The share of the fusion is read from a timer
-around it in the same frames. Weights are random: they do not change the time; but as nothing is
-found with them, the second, wider search of a lost target is off.
+around it in the same frames. Weights are random, which does not change the time; but since they
+find no target, the second, wider search for a lost target is off.
 
     python benchmarks/frame_time.py [lrrtrack_r50] [--frames 10] [--threads 2]
 """

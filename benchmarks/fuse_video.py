@@ -1,6 +1,6 @@
 """Frames per second of fusing 640x480 video, against the plain eager network, in one run.
 
-What is timed is what ``rgbt-track fuse`` does to a frame pair (grey, scaling, network, colour),
+What is timed is what ``rgbt-track fuse`` does to a frame pair (gray, scaling, network, color),
 without decoding and writing. The variants take turns on the same frames, so that a busy machine
 slows all alike; ratios are those of medians. Weights do not change the time. ``--memory`` instead
 fuses one 3840x2160 pair in a fresh process and prints the peak memory of that process.
@@ -28,7 +28,7 @@ NETWORKS = ("lrrnet", "lrcfuse", "lwc_densefuse")
 
 
 class Eager(Fuser):
-    """The network as it is written, over whole pictures."""
+    """The network without optimization, on whole images."""
 
     def __init__(self, name: str) -> None:
         super().__init__(build_image_network(name, {}), tile=0)
@@ -45,10 +45,12 @@ def frame_pair(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 def variants() -> dict[str, Callable[[], Fuser]]:
     """Name -> how to build it; the plain network first."""
-    found: dict[str, Callable[[], Fuser]] = {"lrrnet, plain eager": lambda: Eager("lrrnet")}
+    builders: dict[str, Callable[[], Fuser]] = {"lrrnet, plain eager": lambda: Eager("lrrnet")}
     for name in NETWORKS:
-        found[f"{name}, as `fuse` runs it"] = lambda name=name: Fuser(build_image_network(name, {}))
-    return found
+        builders[f"{name}, as `fuse` runs it"] = lambda name=name: Fuser(
+            build_image_network(name, {})
+        )
+    return builders
 
 
 def compare(frames: int, threads: int) -> None:
@@ -76,8 +78,10 @@ def memory(threads: int) -> None:
     fuser.fuse(rgb[:64, :64], tir[:64, :64])
     before, start = peak_mib(), time.perf_counter()
     fuser.fuse(rgb, tir)
-    took = time.perf_counter() - start
-    print(f"3840x2160: {took:.1f} s; peak {peak_mib():.0f} MiB, {before:.0f} MiB before the frame")
+    seconds = time.perf_counter() - start
+    print(
+        f"3840x2160: {seconds:.1f} s; peak {peak_mib():.0f} MiB, {before:.0f} MiB before the frame"
+    )
 
 
 def peak_mib() -> float:

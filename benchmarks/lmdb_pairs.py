@@ -1,4 +1,4 @@
-"""Training pairs per second from one packed LMDB file and from loose image files, in one run.
+"""Training pairs per second from one packed LMDB file and from image files, in one run.
 
     python benchmarks/lmdb_pairs.py plain --root DIR [--experiment lrrtrack_r50] [--pairs 200]
 
@@ -28,7 +28,13 @@ from rgbt_track.pairs.sources import pair_dataset
 
 
 def main() -> None:
-    arguments = _arguments()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--experiment", default="lrrtrack_r50")
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=3)
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
     config = load_experiment(arguments.experiment)
     with tempfile.TemporaryDirectory() as folder:
@@ -37,20 +43,21 @@ def main() -> None:
         sequences = open_dataset(arguments.dataset, arguments.root)
         pack_lmdb(sequences, packed, config.training.store, workers=2)
         print(f"packing: {time.perf_counter() - began:.1f} s, {packed.stat().st_size / 1e6:.0f} MB")
-        loose = SourceConfig(dataset=arguments.dataset, folder=str(arguments.root))
-        sources = {"loose files": loose, "LMDB": SourceConfig(lmdb=str(packed))}
+        files = SourceConfig(dataset=arguments.dataset, folder=str(arguments.root))
+        sources = {"image files": files, "LMDB": SourceConfig(lmdb=str(packed))}
         datasets = {}
         for name, source in sources.items():
             training = dataclasses.replace(config.training, root=".", sources=(source,))
             datasets[name] = pair_dataset(dataclasses.replace(config, training=training))
-        _compare(datasets, arguments.pairs, arguments.turns)
+        compare(datasets, arguments.pairs, arguments.turns)
 
 
-def _compare(datasets: dict[str, PairDataset], pairs: int, turns: int) -> None:
+def compare(datasets: dict[str, PairDataset], pairs: int, turns: int) -> None:
+    """Measure all data sets in turns and print the medians."""
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in datasets}
     for turn in range(turns):
         for name, dataset in datasets.items():
-            rates[name].append((_reading(dataset, turn, pairs), _pairing(dataset, turn, pairs)))
+            rates[name].append((read_rate(dataset, turn, pairs), pair_rate(dataset, turn, pairs)))
     print(f"{'store':<12} {'crops/s read':>13} {'pairs/s':>9}   medians of {turns} turns")
     medians = {
         name: [statistics.median(column) for column in zip(*values, strict=True)]
@@ -58,11 +65,12 @@ def _compare(datasets: dict[str, PairDataset], pairs: int, turns: int) -> None:
     }
     for name, (reading, pairing) in medians.items():
         print(f"{name:<12} {reading:>13.0f} {pairing:>9.1f}")
-    ratios = [b / a for a, b in zip(medians["loose files"], medians["LMDB"], strict=True)]
+    ratios = [b / a for a, b in zip(medians["image files"], medians["LMDB"], strict=True)]
     print(f"{'ratio':<12} {ratios[0]:>13.1f} {ratios[1]:>9.1f}")
 
 
-def _reading(dataset: PairDataset, turn: int, pairs: int) -> float:
+def read_rate(dataset: PairDataset, turn: int, pairs: int) -> float:
+    """Crops read per second."""
     began, crops = time.perf_counter(), 0
     for index in range(pairs):
         draw = dataset.sampler.draw(pair_generator(0, turn, index))
@@ -73,21 +81,12 @@ def _reading(dataset: PairDataset, turn: int, pairs: int) -> float:
     return crops / (time.perf_counter() - began)
 
 
-def _pairing(dataset: PairDataset, turn: int, pairs: int) -> float:
+def pair_rate(dataset: PairDataset, turn: int, pairs: int) -> float:
+    """Pairs made per second."""
     began = time.perf_counter()
     for index in range(pairs):
         dataset[turn, index]
     return pairs / (time.perf_counter() - began)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("dataset")
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--experiment", default="lrrtrack_r50")
-    parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--turns", type=int, default=3)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

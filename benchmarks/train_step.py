@@ -1,10 +1,11 @@
-"""A training step: pairs per second, peak memory, and the share of time that waits for data.
+"""A training step: pairs per second, peak memory, and the share of time spent waiting for data.
 
     python benchmarks/train_step.py lrrtrack_r50 [key=value ...] [--device cuda] [--steps 5]
 
-Pairs come from synthetic scenes packed into an LMDB file, through the loader that training uses
-(``training.workers``), so that the whole data side counts. Steps are forward, losses, backward
-and the optimiser's, in ``training.precision``; the first one, which warms up, is not counted.
+Pairs come from synthetic sequences packed into an LMDB file, through the loader of the training
+(``training.workers``), so that reading and augmentation are included. Steps are forward, losses,
+backward and the optimizer's, in ``training.precision``; the first one, which warms up, is not
+counted.
 """
 
 from __future__ import annotations
@@ -34,15 +35,24 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def main() -> None:
-    arguments = _arguments()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("experiment")
+    parser.add_argument("settings", nargs="*")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--steps", type=int, default=5)
+    arguments = parser.parse_args()
     config = load_experiment(arguments.experiment, arguments.settings)
     device = torch.device(arguments.device)
     with tempfile.TemporaryDirectory() as folder:
-        batches = _batches(_with_scenes(config, Path(folder)), arguments.steps + 1)
-        _measure(config, batches, device, arguments.steps)
+        config = with_synthetic_source(config, Path(folder))
+        training = config.training
+        order = PairBatches((arguments.steps + 1) * training.batch, training.batch)
+        loader = PairLoader(pair_dataset(config), order, training.workers, lambda: (0, 0))
+        measure(config, iter(loader), device, arguments.steps)
 
 
-def _with_scenes(config: Config, folder: Path) -> Config:
+def with_synthetic_source(config: Config, folder: Path) -> Config:
+    """The experiment with synthetic sequences, made in ``folder``, as its only source."""
     synthesize_sequences(folder / "scenes", count=4, frames=12)
     packed = folder / "scenes.lmdb"
     pack_lmdb(open_dataset("plain", folder / "scenes"), packed, config.training.store)
@@ -51,13 +61,8 @@ def _with_scenes(config: Config, folder: Path) -> Config:
     return dataclasses.replace(config, training=training)
 
 
-def _batches(config: Config, steps: int) -> Iterator[Any]:
-    training = config.training
-    order = PairBatches(steps * training.batch, training.batch)
-    return iter(PairLoader(pair_dataset(config), order, training.workers, lambda: (0, 0)))
-
-
-def _measure(config: Config, batches: Iterator[Any], device: torch.device, steps: int) -> None:
+def measure(config: Config, batches: Iterator[Any], device: torch.device, steps: int) -> None:
+    """Train for ``steps`` steps after one that warms up, and print the rates."""
     training = config.training
     module = TrackingModule(config).to(device)
     optimizer = module.configure_optimizers()
@@ -66,9 +71,9 @@ def _measure(config: Config, batches: Iterator[Any], device: torch.device, steps
     for step in range(steps + 1):
         if step == 1:
             waiting, began = 0.0, time.perf_counter()
-        asked = time.perf_counter()
+        start = time.perf_counter()
         batch = next(batches)
-        waiting += time.perf_counter() - asked
+        waiting += time.perf_counter() - start
         batch = module.transfer_batch_to_device(batch, device, 0)
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             total = module.losses(batch)["total"]
@@ -78,36 +83,24 @@ def _measure(config: Config, batches: Iterator[Any], device: torch.device, steps
         if device.type == "cuda":
             torch.cuda.synchronize()
     seconds = time.perf_counter() - began
+    name = f"{device.type} ({torch.get_num_threads()} threads)"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
     print(
-        f"{config.name} on {_device_name(device)}: batch {training.batch}, {training.precision}, "
+        f"{config.name} on {name}: batch {training.batch}, {training.precision}, "
         f"{steps} steps: {steps * training.batch / seconds:.2f} pairs/s, "
-        f"{seconds / steps:.2f} s a step, peak memory {_peak(device) / 1e9:.2f} GB, "
+        f"{seconds / steps:.2f} s a step, peak memory {peak_bytes(device) / 1e9:.2f} GB, "
         f"{100 * waiting / seconds:.1f} % of the time waiting for data ({training.workers} workers)"
     )
 
 
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} ({torch.get_num_threads()} threads)"
-
-
-def _peak(device: torch.device) -> float:
-    """Bytes: what the GPU's allocator held at most, or the process's largest resident set."""
+def peak_bytes(device: torch.device) -> float:
+    """Peak memory: of the GPU's allocator, or of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("experiment")
-    parser.add_argument("settings", nargs="*")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=5)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
