@@ -1,69 +1,157 @@
-"""The ``rgbt-track`` command: registers the commands and turns a user's fault into one line."""
+"""The ``rgbt-track`` command: names its commands and turns a user's fault into one line.
+
+A command's module is imported when the command runs, so that ``rgbt-track --help`` loads neither
+torch nor OpenCV.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from typing import Any, ClassVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from rgbt_track import __version__
-from rgbt_track.commands import (
-    demo,
-    evaluate,
-    failures,
-    fuse,
-    fuse_ablation,
-    info,
-    robustness,
-    score,
-    track,
-    train,
-)
-from rgbt_track.commands.data import (
-    check as data_check,
-)
-from rgbt_track.commands.data import (
-    lmdb as data_lmdb,
-)
-from rgbt_track.commands.data import (
-    show as data_show,
-)
-from rgbt_track.commands.data import (
-    synthesize as data_synthesize,
-)
-from rgbt_track.commands.vot import evaluate as vot_evaluate
-from rgbt_track.commands.vot import workspace as vot_workspace
 from rgbt_track.environment import wait_passively
 
+_SETTINGS: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "markdown",
+    "add_completion": False,
+}
+
+
+class LazyCommand(TyperCommand):
+    """A command's name and first line, which listings show; ``load`` imports the command itself."""
+
+    def __init__(self, name: str, target: str, line: str):
+        super().__init__(name, help=line)
+        self.target = target
+
+    def load(self) -> Any:
+        """The command behind ``module:function``."""
+        module, _, function = self.target.partition(":")
+        single = typer.Typer(**_SETTINGS)
+        single.command(self.name)(getattr(importlib.import_module(module), function))
+        return typer.main.get_command(single)
+
+
+class LazyGroup(TyperGroup):
+    """A group whose own commands are imported one at a time, by the one that runs."""
+
+    lazy: ClassVar[dict[str, tuple[str, str]]] = {}  # name -> "module:function", first line
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        own = {name: LazyCommand(name, *where) for name, where in self.lazy.items()}
+        self.commands = {**own, **self.commands}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As any group, but a command that is about to run is loaded."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, LazyCommand) else command, rest
+
+
+class Commands(LazyGroup):
+    """``rgbt-track COMMAND``."""
+
+    lazy: ClassVar = {
+        "demo": (
+            "rgbt_track.commands.demo:demo",
+            "Make a small RGB-T workspace and run the VOT toolkit's evaluation on it.",
+        ),
+        "track": (
+            "rgbt_track.commands.track:track",
+            "Follow one target through visible and thermal frames.",
+        ),
+        "train": (
+            "rgbt_track.commands.train:train",
+            "Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.",
+        ),
+        "evaluate": (
+            "rgbt_track.commands.evaluate:evaluate",
+            "Run a tracker over a data set, one pass, and score it.",
+        ),
+        "score": (
+            "rgbt_track.commands.score:score",
+            "Score result files of any trackers by a benchmark's own rules.",
+        ),
+        "robustness": (
+            "rgbt_track.commands.robustness:robustness",
+            "Measure how a tracker's AO falls as a modality is lost, shifted or noisy.",
+        ),
+        "failures": (
+            "rgbt_track.commands.failures:failures",
+            "Show where a tracker fails: both modalities, ground truth green, prediction red.",
+        ),
+        "fuse": (
+            "rgbt_track.commands.fuse:fuse",
+            "Fuse a visible and a thermal image, folder, video or camera.",
+        ),
+        "fuse-ablation": (
+            "rgbt_track.commands.fuse_ablation:fuse_ablation",
+            "Train variants on a folder of pairs and print a table like LRRNet's Tables 3 and 4.",
+        ),
+        "info": (
+            "rgbt_track.commands.info:info",
+            "Print versions, devices and shipped trackers, or all about one tracker.",
+        ),
+    }
+
+
+class DataCommands(LazyGroup):
+    """``rgbt-track data COMMAND``."""
+
+    lazy: ClassVar = {
+        "check": (
+            "rgbt_track.commands.data.check:data_check",
+            "Check counts, lengths, images and boxes of a data set; exit 1 when anything is wrong.",
+        ),
+        "lmdb": (
+            "rgbt_track.commands.data.lmdb:data_lmdb",
+            "Pack crops around the targets of a data set; an interrupted packing is resumed.",
+        ),
+        "show": (
+            "rgbt_track.commands.data.show:data_show",
+            "Draw training pairs and boxes: visible above, thermal below, template left of search.",
+        ),
+        "synthesize": (
+            "rgbt_track.commands.data.synthesize:data_synthesize",
+            "Draw synthetic RGB-T sequences in the plain layout (color/, ir/, groundtruth.txt).",
+        ),
+    }
+
+
+class VotCommands(LazyGroup):
+    """``rgbt-track vot COMMAND``."""
+
+    lazy: ClassVar = {
+        "workspace": (
+            "rgbt_track.commands.vot.workspace:vot_workspace",
+            "Build a VOT workspace: sequences with anchors, a stack, and the trackers.",
+        ),
+        "evaluate": (
+            "rgbt_track.commands.vot.evaluate:vot_evaluate",
+            "Evaluate trackers in a workspace: run what is missing, analyse, report, print.",
+        ),
+    }
+
+
 app = typer.Typer(
+    cls=Commands,
     help="RGB-T (visible + thermal) single-object tracking with learned low-rank fusion.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    add_completion=False,
+    **_SETTINGS,
 )
-data = typer.Typer(help="Data sets: check and make them.", no_args_is_help=True)
-vot = typer.Typer(help="The VOT toolkit: workspaces and evaluation.", no_args_is_help=True)
-
-app.command("demo")(demo.demo)
-app.command("track")(track.track)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("score")(score.score)
-app.command("robustness")(robustness.robustness)
-app.command("failures")(failures.failures)
-app.command("fuse")(fuse.fuse)
-app.command("fuse-ablation")(fuse_ablation.fuse_ablation)
-app.command("info")(info.info)
+data = typer.Typer(cls=DataCommands, help="Data sets: check and make them.", no_args_is_help=True)
+vot = typer.Typer(
+    cls=VotCommands, help="The VOT toolkit: workspaces and evaluation.", no_args_is_help=True
+)
 app.add_typer(data, name="data")
-data.command("check")(data_check.data_check)
-data.command("lmdb")(data_lmdb.data_lmdb)
-data.command("show")(data_show.data_show)
-data.command("synthesize")(data_synthesize.data_synthesize)
 app.add_typer(vot, name="vot")
-vot.command("workspace")(vot_workspace.vot_workspace)
-vot.command("evaluate")(vot_evaluate.vot_evaluate)
 
 
 @app.callback(invoke_without_command=True)

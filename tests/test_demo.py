@@ -93,7 +93,7 @@ def test_demo_says_when_a_network_is_untrained(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise ValueError("far enough")
 
-    monkeypatch.setattr("rgbt_track.synthetic.dataset.synthesize_sequences", stop)
+    monkeypatch.setattr("rgbt_track.commands.demo.synthesize_sequences", stop)
     result, text = run("demo", "--out", tmp_path / "demo", "--tracker", config)
     assert str(result.exception) == "far enough"
     assert "tracker fresh (untrained): just built" in text

@@ -1,1 +1,1 @@
-"""The commands of ``rgbt-track``, one module each; heavy imports happen inside the functions."""
+"""The commands of ``rgbt-track``, one module each; ``cli.py`` imports the one that runs."""

@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import typer
+
+from rgbt_track import __version__
+from rgbt_track.commands.common import progress_bar
+from rgbt_track.commands.options import TrackerName, WeightsFile
+from rgbt_track.commands.vot.evaluate import run_toolkit, tracker_note
+from rgbt_track.data.open import open_dataset
+from rgbt_track.io.files import write_text
+from rgbt_track.resources import default_tracker
+from rgbt_track.synthetic.dataset import synthesize_sequences
+from rgbt_track.vot.registry import tracker_section
+from rgbt_track.vot.toolkit import check_toolkit
+from rgbt_track.vot.workspace import build_workspace, check_path
 
 _MARK = "demo.json"
 _FRAME_SIZE = (320, 240)
 
 
 def demo(
-    out: Path = typer.Option(Path("rgbt-track-demo"), help="The folder to work in."),
-    sequences: int = typer.Option(5, min=1, help="How many sequences to make."),
-    frames: int = typer.Option(60, min=30, help="Frames per sequence."),
-    seed: int = typer.Option(0, help="Another seed, other sequences."),
-    tracker: str = typer.Option(None, help="A shipped name or a YAML file."),
-    weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
+    out: Annotated[Path, typer.Option(help="The folder to work in.")] = Path("rgbt-track-demo"),
+    sequences: Annotated[int, typer.Option(min=1, help="How many sequences to make.")] = 5,
+    frames: Annotated[int, typer.Option(min=30, help="Frames per sequence.")] = 60,
+    seed: Annotated[int, typer.Option(help="Another seed, other sequences.")] = 0,
+    tracker: TrackerName = None,
+    weights: WeightsFile = None,
 ) -> None:
     """Make a small RGB-T workspace and run the VOT toolkit's evaluation on it.
 
@@ -28,38 +41,20 @@ def demo(
 
     Example: `rgbt-track demo --sequences 3 --frames 60`
     """
-    from rich.progress import Progress
-
-    from rgbt_track.commands.vot.evaluate import run_toolkit, tracker_note
-    from rgbt_track.data.open import open_dataset
-    from rgbt_track.resources import default_tracker
-    from rgbt_track.synthetic.dataset import synthesize_sequences
-    from rgbt_track.vot.registry import tracker_section
-    from rgbt_track.vot.toolkit import check_toolkit
-    from rgbt_track.vot.workspace import build_workspace, check_path
-
     check_toolkit()
     check_path(out)
     chosen = tracker or default_tracker()
     name, section = tracker_section(chosen, weights)
     typer.echo(f"tracker {section['label']}: {tracker_note(chosen)}")
     claim_folder(out, {"sequences": sequences, "frames": frames, "seed": seed})
-    with Progress() as progress:
-        task = progress.add_task("making RGB-T sequences", total=sequences)
-        synthesize_sequences(
-            out / "data",
-            sequences,
-            frames,
-            _FRAME_SIZE,
-            seed,
-            on_progress=lambda done, total: progress.update(task, completed=done),
-        )
-        task = progress.add_task("building the workspace", total=sequences)
+    with progress_bar("making RGB-T sequences") as on_progress:
+        synthesize_sequences(out / "data", sequences, frames, _FRAME_SIZE, seed, on_progress)
+    with progress_bar("building the workspace") as on_progress:
         built = build_workspace(
             open_dataset("plain", out / "data"),
             out / "workspace",
             trackers={name: section},
-            on_progress=lambda done, total: progress.update(task, completed=done),
+            on_progress=on_progress,
         )
     typer.echo(f"synthetic: {built}")
     # Always anew: results of an earlier run may be those of another version of the tracker.
@@ -72,9 +67,6 @@ def claim_folder(out: Path, settings: dict[str, int]) -> None:
 
     Raises ``ValueError`` for a folder with anything in it that no demo made.
     """
-    from rgbt_track import __version__
-    from rgbt_track.io.files import write_text
-
     mark = json.dumps({**settings, "version": __version__}) + "\n"
     file = out / _MARK
     if out.is_dir() and any(out.iterdir()) and not file.is_file():

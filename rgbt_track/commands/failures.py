@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from rgbt_track.commands.score import SPLIT_HELP
+from rgbt_track.commands.options import DatasetName, EvaluationSplitName, RootFolder
+from rgbt_track.evaluation.ground_truth import open_evaluation_set
+from rgbt_track.evaluation.report.failures import failure_sheet, worst_sequences
+from rgbt_track.evaluation.result_files import tracker_folders
+from rgbt_track.io.images import write_image
 
 
 def failures(
-    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
-    root: Path = typer.Option(..., help="Where the data set lies."),
-    results: Path = typer.Option(..., help="The folder of one tracker's result files."),
-    split: str = typer.Option(None, help=SPLIT_HELP),
-    sequences: int = typer.Option(5, min=1, help="How many of the worst sequences."),
-    frames: int = typer.Option(6, min=1, help="How many frames of each."),
-    out: Path = typer.Option(Path("failures.png"), help="The picture, PNG or JPEG."),
+    dataset: DatasetName,
+    root: RootFolder,
+    results: Annotated[Path, typer.Option(help="The folder of one tracker's result files.")],
+    split: EvaluationSplitName = None,
+    sequences: Annotated[int, typer.Option(min=1, help="How many of the worst sequences.")] = 5,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames of each.")] = 6,
+    out: Annotated[Path, typer.Option(help="The picture, PNG or JPEG.")] = Path("failures.png"),
 ) -> None:
     """Show where a tracker fails: both modalities, ground truth green, prediction red.
 
     Example: `rgbt-track failures plain --root footage/ --results results/plain/lrrtrack_lite`
     """
-    from rgbt_track.evaluation.ground_truth import open_evaluation_set
-    from rgbt_track.evaluation.report.failures import failure_sheet, worst_sequences
-    from rgbt_track.evaluation.result_files import tracker_folders
-    from rgbt_track.io.images import write_image
-
     data = open_evaluation_set(dataset, root, "generic", split)
     found = tracker_folders(results, data.sequences)
     if len(found) > 1:

@@ -3,38 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import typer
+from rich.progress import track
 
-if TYPE_CHECKING:
-    from rgbt_track.image_fusion.fuser import FusedFrame, Fuser
-    from rgbt_track.image_fusion.inputs import NamedPairs
-    from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.outputs import ImageOutput
-    from rgbt_track.io.frames import Frame
+from fusion_modules.image.metrics import fusion_metrics
+from rgbt_track.commands.options import DeviceName
+from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
+from rgbt_track.image_fusion.inputs import NamedPairs
+from rgbt_track.image_fusion.metric_table import MetricTable
+from rgbt_track.image_fusion.networks import default_weights, load_image_network
+from rgbt_track.image_fusion.outputs import ImageOutput
+from rgbt_track.image_fusion.scoring import score_fused
+from rgbt_track.io.frames import Frame
+from rgbt_track.tracking.loading import check_device
 
-    Named = tuple[str, Frame, Frame]
+Named = tuple[str, Frame, Frame]
 
 _MAX_ROWS = 250
 
 
 def fuse(
-    out: Path = typer.Argument(None, help="A folder, a .mp4, or an image's path for one pair."),
-    rgb: str = typer.Option(..., help="Visible: a folder, an image, a video, a camera's index."),
-    tir: str = typer.Option(..., help="Thermal, registered to the visible; 8 or 16 bits."),
-    weights: Path = typer.Option(None, help="Weights of `train`, or LRRNet's published file."),
-    device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
-    color: bool = typer.Option(True, "--color/--gray", help="Keep the visible colors, or gray."),
-    tile: int = typer.Option(None, help="Compute in tiles of this side; 0: whole images."),
-    batch: int = typer.Option(1, help="Pairs at once, of one size; helps on GPUs."),
-    parts: bool = typer.Option(False, "--parts", help="Also write low-rank and sparse parts."),
-    beside: bool = typer.Option(False, "--side-by-side", help="Visible, thermal, fused in one."),
-    metrics: bool = typer.Option(False, "--metrics", help="Print En SD MI SSIM VIF Nabf ..."),
-    csv: Path = typer.Option(None, help="Write the metrics to this file."),
-    fused: Path = typer.Option(None, help="Only score these fused images of another program."),
+    out: Annotated[
+        Path | None, typer.Argument(help="A folder, a .mp4, or an image's path for one pair.")
+    ] = None,
+    *,
+    rgb: Annotated[
+        str, typer.Option(help="Visible: a folder, an image, a video, a camera's index.")
+    ],
+    tir: Annotated[str, typer.Option(help="Thermal, registered to the visible; 8 or 16 bits.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of `train`, or LRRNet's published file.")
+    ] = None,
+    device: DeviceName = "cpu",
+    color: Annotated[
+        bool, typer.Option("--color/--gray", help="Keep the visible colors, or gray.")
+    ] = True,
+    tile: Annotated[
+        int | None, typer.Option(help="Compute in tiles of this side; 0: whole images.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Pairs at once, of one size; helps on GPUs.")] = 1,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Also write low-rank and sparse parts.")
+    ] = False,
+    beside: Annotated[
+        bool, typer.Option("--side-by-side", help="Visible, thermal, fused in one.")
+    ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Print En SD MI SSIM VIF Nabf ...")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the metrics to this file.")] = None,
+    fused: Annotated[
+        Path | None, typer.Option(help="Only score these fused images of another program.")
+    ] = None,
 ) -> None:
     """Fuse a visible and a thermal image, folder, video or camera.
 
@@ -43,8 +68,6 @@ def fuse(
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
     """
-    from rgbt_track.image_fusion.inputs import NamedPairs
-
     if out is None and not (metrics or fused):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
     if out is not None and out.resolve() in (Path(rgb).resolve(), Path(tir).resolve()):
@@ -64,10 +87,6 @@ def fuse(
 
 
 def _fuser(weights: Path | None, device: str, tile: int | None, color: bool, parts: bool) -> Fuser:
-    from rgbt_track.image_fusion.fuser import Fuser
-    from rgbt_track.image_fusion.networks import default_weights, load_image_network
-    from rgbt_track.tracking.loading import check_device
-
     network = load_image_network(weights or default_weights())
     if parts and not network.part_names:
         raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
@@ -85,11 +104,6 @@ def _run(
     metrics: bool,
     csv: Path | None,
 ) -> None:
-    from contextlib import ExitStack
-
-    from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.outputs import ImageOutput
-
     table, count = MetricTable(), 0
     with ExitStack() as stack:
         output = ImageOutput(out, pairs.fps, pairs.is_single) if out is not None else None
@@ -115,26 +129,18 @@ def _run(
 
 
 def _write(output: ImageOutput, name: str, frame: FusedFrame, beside: bool) -> None:
-    from rgbt_track.image_fusion.fuser import side_by_side
-
     output.add(name, side_by_side(frame) if beside else frame.image)
 
 
 def _metrics(frame: FusedFrame) -> dict[str, float]:
-    from fusion_modules.image.metrics import fusion_metrics
-
     return fusion_metrics(frame.gray, frame.visible, frame.infrared)
 
 
 def _score(pairs: NamedPairs, fused: Path) -> MetricTable:
-    from rgbt_track.image_fusion.scoring import score_fused
-
     return score_fused(pairs, fused, _progress(pairs))
 
 
 def _progress(pairs: NamedPairs) -> Iterator[Named]:
-    from rich.progress import track
-
     return iter(track(pairs, "fusing", pairs.length))
 
 

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.options import AcceleratorName
+from rgbt_track.commands.train import quieten_lightning
+from rgbt_track.image_fusion.metric_table import MetricTable
+from rgbt_track.image_fusion.training.ablation import find_variants, score_network, train_variant
+from rgbt_track.resources import require
+
 
 def fuse_ablation(
-    pairs: Path = typer.Argument(
-        help="Pairs to train on: a folder with color/ and ir/ (or several)."
+    pairs: Annotated[
+        Path, typer.Argument(help="Pairs to train on: a folder with color/ and ir/ (or several).")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Settings for all variants, as key.key=value.")
+    ] = None,
+    experiments: Annotated[
+        Path | None, typer.Option(help="A folder of YAMLs; LRRNet's ablations without it.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Pairs to score on; those of the training without it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Score on the first N pairs only; 0 for all.")] = 0,
+    out: Annotated[Path, typer.Option(help="A run folder per variant in it.")] = Path(
+        "runs/fuse_ablation"
     ),
-    settings: list[str] = typer.Argument(None, help="Settings for all variants, as key.key=value."),
-    experiments: Path = typer.Option(
-        None, help="A folder of YAMLs; LRRNet's ablations without it."
-    ),
-    test: Path = typer.Option(None, help="Pairs to score on; those of the training without it."),
-    limit: int = typer.Option(0, help="Score on the first N pairs only; 0 for all."),
-    out: Path = typer.Option(Path("runs/fuse_ablation"), help="A run folder per variant in it."),
-    only: list[str] = typer.Option(None, help="Names of variants; may be repeated."),
-    accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Names of variants; may be repeated.")
+    ] = None,
+    accelerator: AcceleratorName = "auto",
 ) -> None:
-    """Train each variant on a folder of pairs and print a table like LRRNet's Tables 3 and 4.
+    """Train variants on a folder of pairs and print a table like LRRNet's Tables 3 and 4.
 
     A variant whose run folder has its weights is not trained again, an interrupted one goes on.
 
     Example: `rgbt-track fuse-ablation RoadScene/ --test TNO/ training.epochs=1`
     """
-    from rgbt_track.resources import require
-
     require("train", "lightning", "tensorboard", "matplotlib")
-    from rgbt_track.commands.train import quieten_lightning
-    from rgbt_track.image_fusion.metric_table import MetricTable
-    from rgbt_track.image_fusion.training.ablation import (
-        find_variants,
-        score_network,
-        train_variant,
-    )
 
     quieten_lightning()
     variants = find_variants(experiments, only or [])

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from typing import Annotated
 
+import torch
 import typer
+import yaml
+
+from rgbt_track import __version__
+from rgbt_track.config.experiments import experiment_names
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.models.build import build_network
+from rgbt_track.resources import WEIGHTS, default_tracker
+from rgbt_track.tracking.loading import own_weights, read_config
 
 _PACKAGES = (
     "torch",
@@ -18,7 +28,11 @@ _PACKAGES = (
 )
 
 
-def info(name: str = typer.Argument(None, help="A tracker, for its settings and card.")) -> None:
+def info(
+    name: Annotated[
+        str | None, typer.Argument(help="A tracker, for its settings and card.")
+    ] = None,
+) -> None:
     """Print versions, devices and shipped trackers, or all about one tracker.
 
     Example: `rgbt-track info lrrtrack_lite`
@@ -30,12 +44,6 @@ def info(name: str = typer.Argument(None, help="A tracker, for its settings and 
 
 
 def _print_installation() -> None:
-    import torch
-
-    from rgbt_track import __version__
-    from rgbt_track.config.experiments import experiment_names
-    from rgbt_track.resources import WEIGHTS, default_tracker
-
     typer.echo(f"rgbt-track {__version__}, Python {platform.python_version()}, {platform.system()}")
     for package in _PACKAGES:
         typer.echo(f"  {package} {_version(package)}")
@@ -58,13 +66,6 @@ def _version(package: str) -> str:
 
 
 def _print_tracker(name: str) -> None:
-    import yaml
-
-    from rgbt_track.config.parsing import to_mapping
-    from rgbt_track.models.build import build_network
-    from rgbt_track.resources import WEIGHTS
-    from rgbt_track.tracking.loading import own_weights, read_config
-
     config = read_config(name)
     network = build_network(config.model, seed=0)
     total = sum(parameter.numel() for parameter in network.parameters())

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from rgbt_track.commands.evaluate import claim_tracker, run_with_progress
-from rgbt_track.commands.score import SPLIT_HELP
+from rgbt_track.commands.options import (
+    AnyTrackerNames,
+    DatasetName,
+    DeviceNames,
+    EvaluationSplitName,
+    Force,
+    Plots,
+    RootFolder,
+    SequenceNames,
+    WeightsFile,
+    WorkerCount,
+)
+from rgbt_track.evaluation.ground_truth import open_evaluation_set
+from rgbt_track.evaluation.report.figures import require_matplotlib
+from rgbt_track.evaluation.robustness import protocol
+from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
+from rgbt_track.evaluation.trackers import TrackerSource, short_name
+from rgbt_track.io.tables import to_rich
+from rgbt_track.resources import default_tracker
 
 _KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
 
 
 def robustness(
-    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
-    root: Path = typer.Option(..., help="Where the data set lies."),
-    tracker: list[str] = typer.Option(
-        None, help="A shipped name, a YAML, or package.module:factory; may be repeated."
-    ),
-    kind: list[str] = typer.Option(None, help=_KINDS),
-    severity: list[float] = typer.Option(None, help="Instead of the protocol's own severities."),
-    results: Path = typer.Option(
-        None, help="Folder of results; default results/robustness/DATASET."
-    ),
-    split: str = typer.Option(None, help=SPLIT_HELP),
-    sequence: list[str] = typer.Option(None, help="Only this sequence; may be repeated."),
-    weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
-    seed: int = typer.Option(0, min=0, help="Chooses spans, directions and noise."),
-    workers: int = typer.Option(1, min=1, help="Processes that run side by side."),
-    device: str = typer.Option("cpu", help="cpu, cuda, or several to share: cuda:0,cuda:1."),
-    force: bool = typer.Option(False, help="Run again what is already there."),
-    plots: bool = typer.Option(True, help="Draw plots (needs matplotlib)."),
+    dataset: DatasetName,
+    root: RootFolder,
+    tracker: AnyTrackerNames = None,
+    kind: Annotated[list[str] | None, typer.Option(help=_KINDS)] = None,
+    severity: Annotated[
+        list[float] | None, typer.Option(help="Instead of the protocol's own severities.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of results; default results/robustness/DATASET.")
+    ] = None,
+    split: EvaluationSplitName = None,
+    sequence: SequenceNames = None,
+    weights: WeightsFile = None,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses spans, directions and noise.")] = 0,
+    workers: WorkerCount = 1,
+    device: DeviceNames = "cpu",
+    force: Force = False,
+    plots: Plots = True,
 ) -> None:
     """Measure how a tracker's AO falls as a modality is lost, shifted or noisy.
 
@@ -39,16 +59,6 @@ def robustness(
 
     Example: `rgbt-track robustness plain --root footage/ --tracker lrrtrack_lite --kind offset`
     """
-    from rich.console import Console
-
-    from rgbt_track.evaluation.ground_truth import open_evaluation_set
-    from rgbt_track.evaluation.report.figures import require_matplotlib
-    from rgbt_track.evaluation.robustness import protocol
-    from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
-    from rgbt_track.evaluation.trackers import TrackerSource, short_name
-    from rgbt_track.io.tables import to_rich
-    from rgbt_track.resources import default_tracker
-
     if plots:
         require_matplotlib()
     if severity and len(kind or []) != 1:

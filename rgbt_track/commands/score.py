@@ -4,31 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rgbt_track.evaluation.comparison import Entry
-    from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.commands.common import progress_bar
+from rgbt_track.commands.options import (
+    DatasetName,
+    EvaluationSplitName,
+    Plots,
+    RootFolder,
+    RulesName,
+)
+from rgbt_track.evaluation.comparison import Entry, compare_folders
+from rgbt_track.evaluation.ground_truth import EvaluationSet, open_evaluation_set
+from rgbt_track.evaluation.report.tables import overall_table, ranked, to_json
+from rgbt_track.evaluation.report.write import write_report
+from rgbt_track.evaluation.result_files import tracker_folders
+from rgbt_track.io.tables import to_csv, to_markdown, to_rich
+from rgbt_track.resources import check_choice
 
-SPLIT_HELP = "Part of the data set, or all; default test, if there is one."
-RULES_HELP = "official (reproduces published tables), pysot, pytracking or generic."
 _MOST_NOTES = 5
 
 
 def score(
-    dataset: str = typer.Argument(help="A described data set's name, or a description's YAML."),
-    root: Path = typer.Option(..., help="Where the data set lies: its ground truth is read."),
-    results: list[Path] = typer.Option(
-        ..., help="A tracker's folder, or a folder of trackers' folders; may be repeated."
-    ),
-    rules: str = typer.Option("official", help=RULES_HELP),
-    split: str = typer.Option(None, help=SPLIT_HELP),
-    out: Path = typer.Option(None, help="Write the report here: HTML, Markdown, CSV, JSON, SVG."),
-    partial: bool = typer.Option(False, help="Score the sequences that every tracker has."),
-    plots: bool = typer.Option(True, help="Draw plots (needs matplotlib)."),
-    format: str = typer.Option("table", help="Print as table, markdown, csv or json."),
+    dataset: DatasetName,
+    root: RootFolder,
+    results: Annotated[
+        list[Path],
+        typer.Option(help="A tracker's folder, or a folder of trackers' folders; may be repeated."),
+    ],
+    rules: RulesName = "official",
+    split: EvaluationSplitName = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report here: HTML, Markdown, CSV, JSON, SVG.")
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option(help="Score the sequences that every tracker has.")
+    ] = False,
+    plots: Plots = True,
+    format: Annotated[str, typer.Option(help="Print as table, markdown, csv or json.")] = "table",
 ) -> None:
     """Score result files of any trackers by a benchmark's own rules.
 
@@ -37,27 +53,13 @@ def score(
 
     Example: `rgbt-track score lasher --root LasHeR/ --results raw_results/ --out report/`
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from rgbt_track.evaluation.comparison import compare_folders
-    from rgbt_track.evaluation.ground_truth import open_evaluation_set
-    from rgbt_track.evaluation.report.write import write_report
-
-    if format not in ("table", "markdown", "csv", "json"):
-        raise ValueError(f"--format is {format!r}; valid: table, markdown, csv, json")
+    check_choice("--format is", format, ("table", "markdown", "csv", "json"))
     if out is not None and out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out {out} is a file; give a folder")
     data = open_evaluation_set(dataset, root, rules, split, images=False)
     folders = find_trackers(results, data)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("scoring", total=len(folders))
-        entries = compare_folders(
-            data,
-            folders,
-            partial=partial,
-            on_progress=lambda done, total: progress.update(task, completed=done),
-        )
+    with progress_bar("scoring") as on_progress:
+        entries = compare_folders(data, folders, partial=partial, on_progress=on_progress)
     print_scores(data, entries, format)
     if out is not None:
         typer.echo(f"report in {write_report(out, data, entries, plots=plots)}", err=True)
@@ -65,7 +67,6 @@ def score(
 
 def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Path]:
     """Tracker -> folder, over all given folders; ``ValueError`` for two trackers of one name."""
-    from rgbt_track.evaluation.result_files import tracker_folders
 
     folders: dict[str, Path] = {}
     for given in results:
@@ -78,11 +79,6 @@ def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Pat
 
 def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "table") -> None:
     """Print the overall table; what had to be done to the results goes to the error stream."""
-    from rich.console import Console
-
-    from rgbt_track.evaluation.report.tables import overall_table, ranked, to_json
-    from rgbt_track.io.tables import to_csv, to_markdown, to_rich
-
     entries = ranked(data, entries)
     table = overall_table(data, entries)
     if format == "json":

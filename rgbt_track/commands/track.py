@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+import cv2
 import typer
+from rich.progress import track as progress
 
-if TYPE_CHECKING:
-    from rgbt_track.io.frames import Frame
-    from rgbt_track.io.sources import PairedFrames
-    from rgbt_track.tracking.tracker import Tracker
+from rgbt_track import load_tracker
+from rgbt_track.commands.options import DeviceName, TrackerName, WeightsFile
+from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
+from rgbt_track.io.files import growing_file
+from rgbt_track.io.frames import Frame, prepare_frames
+from rgbt_track.io.images import check_image_name
+from rgbt_track.io.sources import PairedFrames, open_source
+from rgbt_track.resources import default_tracker
+from rgbt_track.tracking.tracker import Tracker
 
 _DEFAULT_FPS = 25.0
 
 
 def track(
-    rgb: str = typer.Option(None, help="Visible frames: a folder, a video or a camera's index."),
-    tir: str = typer.Option(None, help="Thermal frames, registered to the visible ones."),
-    box: str = typer.Option(None, help="The target in the first frame as x,y,w,h in pixels."),
-    tracker: str = typer.Option(None, help="A shipped name or a YAML file."),
-    weights: Path = typer.Option(None, help="Weights instead of the tracker's own."),
-    device: str = typer.Option("cpu", help="cpu, cuda, cuda:1, mps."),
-    out: Path = typer.Option(Path("boxes.txt"), help="One row x,y,w,h per frame."),
-    scores: Path = typer.Option(None, help="One score per frame, in [0, 1]."),
-    video: Path = typer.Option(None, help="An MP4 of both modalities with the box."),
-    picture: Path = typer.Option(None, help="A picture of eight frames of the run."),
+    rgb: Annotated[
+        str | None, typer.Option(help="Visible frames: a folder, a video or a camera's index.")
+    ] = None,
+    tir: Annotated[
+        str | None, typer.Option(help="Thermal frames, registered to the visible ones.")
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="The target in the first frame as x,y,w,h in pixels.")
+    ] = None,
+    tracker: TrackerName = None,
+    weights: WeightsFile = None,
+    device: DeviceName = "cpu",
+    out: Annotated[Path, typer.Option(help="One row x,y,w,h per frame.")] = Path("boxes.txt"),
+    scores: Annotated[Path | None, typer.Option(help="One score per frame, in [0, 1].")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="An MP4 of both modalities with the box.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="A picture of eight frames of the run.")
+    ] = None,
 ) -> None:
     """Follow one target through visible and thermal frames.
 
@@ -38,9 +56,6 @@ def track(
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
-    from rgbt_track.io.images import check_image_name
-    from rgbt_track.io.sources import PairedFrames, open_source
-
     frames = PairedFrames(
         open_source(rgb) if rgb is not None else None,
         open_source(tir, thermal=True) if tir is not None else None,
@@ -69,11 +84,6 @@ def parse_box(text: str) -> list[float]:
 
 
 def _load(name: str | None, device: str, weights: Path | None) -> Tracker:
-    import warnings
-
-    from rgbt_track import load_tracker
-    from rgbt_track.resources import default_tracker
-
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loaded = load_tracker(name or default_tracker(), device, weights)
@@ -93,11 +103,6 @@ def _run(
     video: Path | None,
     picture: Path | None,
 ) -> int:
-    from rich.progress import track as progress
-
-    from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
-    from rgbt_track.io.files import growing_file
-
     state, sheet, count = None, Sheet(), 0
     with ExitStack() as open_files:
         rows = open_files.enter_context(growing_file(out))
@@ -136,10 +141,6 @@ def _run(
 
 def draw_box(rgb: Frame, tir: Frame) -> list[float]:
     """Let the user draw the target on the first frame; ``ValueError`` where that cannot be."""
-    import cv2
-
-    from rgbt_track.io.frames import prepare_frames
-
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):

@@ -5,27 +5,40 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.options import AcceleratorName
+from rgbt_track.config.experiments import find_experiment, read_task
+from rgbt_track.config.image_fusion import load_image_experiment
+from rgbt_track.config.tracker import load_experiment
+from rgbt_track.image_fusion.training.vgg_features import STAND_IN
+from rgbt_track.resources import require
+from rgbt_track.training.lightning_internals import is_main_process
+
 
 def train(
-    experiment: str = typer.Argument(help="An experiment's YAML, or the name of a shipped one."),
-    settings: list[str] = typer.Argument(None, help="Settings to change, as key.key=value."),
-    out: Path = typer.Option(None, help="The run folder; runs/NAME without it."),
-    resume: bool = typer.Option(False, "--resume", help="Go on from the folder's last checkpoint."),
-    devices: str = typer.Option("auto", help="GPUs (or processes on the CPU) per machine."),
-    nodes: int = typer.Option(1, help="How many machines, under torchrun or SLURM."),
-    accelerator: str = typer.Option("auto", help="auto, cpu, gpu or mps."),
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment's YAML, or the name of a shipped one.")
+    ],
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Settings to change, as key.key=value.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME without it.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
+    devices: Annotated[
+        str, typer.Option(help="GPUs (or processes on the CPU) per machine.")
+    ] = "auto",
+    nodes: Annotated[int, typer.Option(help="How many machines, under torchrun or SLURM.")] = 1,
+    accelerator: AcceleratorName = "auto",
 ) -> None:
     """Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.
 
     Example: `rgbt-track train lrrtrack_r50 training.root=~/data training.batch=16`
     """
-    from rgbt_track.config.experiments import find_experiment, read_task
-    from rgbt_track.config.tracker import load_experiment
-    from rgbt_track.resources import require
-
     count = _devices(devices)
     if read_task(find_experiment(experiment)) == "image_fusion":
         _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
@@ -33,7 +46,6 @@ def train(
     config = load_experiment(experiment, settings or [])
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     quieten_lightning()
-    from rgbt_track.training.lightning_internals import is_main_process
     from rgbt_track.training.run import train as run
 
     weights = run(
@@ -74,15 +86,10 @@ def _train_image_fusion(
     nodes: int,
     accelerator: str,
 ) -> None:
-    from rgbt_track.config.image_fusion import load_image_experiment
-    from rgbt_track.resources import require
-
     config = load_image_experiment(experiment, settings)
     require("train", "lightning", "tensorboard", "matplotlib")
     quieten_lightning()
     from rgbt_track.image_fusion.training.run import train_image_fusion
-    from rgbt_track.image_fusion.training.vgg_features import STAND_IN
-    from rgbt_track.training.lightning_internals import is_main_process
 
     if config.training.features == STAND_IN:
         typer.echo(

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.options import SplitName
+from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.config.tracker import load_experiment
+from rgbt_track.io.images import write_image
+from rgbt_track.pairs.preview import preview_pairs
+from rgbt_track.pairs.sources import pair_dataset
+from rgbt_track.resources import require
+
 
 def data_show(
-    dataset: str = typer.Argument(help="A description by name, a .yaml file, or a packed .lmdb."),
-    out: Path = typer.Argument(help="The image to write, for example pairs.png."),
-    root: Path = typer.Option(Path("."), help="Where the data set lies; not needed for .lmdb."),
-    split: str = typer.Option(None, help="One split only, for example train."),
-    experiment: str = typer.Option("lrrtrack_lite", help="Whose crop sizes and augmentation."),
-    rows: int = typer.Option(4, help="Rows of pairs."),
-    columns: int = typer.Option(4, help="Columns of pairs."),
-    seed: int = typer.Option(0, help="Another seed shows other pairs."),
+    dataset: Annotated[
+        str, typer.Argument(help="A description by name, a .yaml file, or a packed .lmdb.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The image to write, for example pairs.png.")],
+    root: Annotated[
+        Path, typer.Option(help="Where the data set lies; not needed for .lmdb.")
+    ] = Path("."),
+    split: SplitName = None,
+    experiment: Annotated[
+        str, typer.Option(help="Whose crop sizes and augmentation.")
+    ] = "lrrtrack_lite",
+    rows: Annotated[int, typer.Option(help="Rows of pairs.")] = 4,
+    columns: Annotated[int, typer.Option(help="Columns of pairs.")] = 4,
+    seed: Annotated[int, typer.Option(help="Another seed shows other pairs.")] = 0,
 ) -> None:
-    """Draw training pairs with their boxes: visible above, thermal below, template left of search.
+    """Draw training pairs and boxes: visible above, thermal below, template left of search.
 
     Example: `rgbt-track data show gtot --root ~/data/GTOT pairs.png`
     """
-    import dataclasses
-
-    from rgbt_track.config.pairs import SourceConfig
-    from rgbt_track.config.tracker import load_experiment
-    from rgbt_track.io.images import write_image
-    from rgbt_track.pairs.preview import preview_pairs
-    from rgbt_track.pairs.sources import pair_dataset
-    from rgbt_track.resources import require
-
     config = load_experiment(experiment)
     if dataset.endswith(".lmdb"):
         require("train", "lmdb")

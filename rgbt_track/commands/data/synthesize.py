@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.common import progress_bar
+from rgbt_track.synthetic.dataset import synthesize_sequences
+
 
 def data_synthesize(
-    out: Path = typer.Argument(help="Folder for the sequences; made if it is not there."),
-    count: int = typer.Option(11, min=1, help="Sequences; each has one challenge, in turn."),
-    frames: int = typer.Option(120, min=1, help="Frames per sequence."),
-    size: str = typer.Option("320x240", help="Width x height in pixels."),
-    seed: int = typer.Option(0, min=0, help="The same seed gives the same bytes."),
+    out: Annotated[Path, typer.Argument(help="Folder for the sequences; made if it is not there.")],
+    count: Annotated[
+        int, typer.Option(min=1, help="Sequences; each has one challenge, in turn.")
+    ] = 11,
+    frames: Annotated[int, typer.Option(min=1, help="Frames per sequence.")] = 120,
+    size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "320x240",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
 ) -> None:
     """Draw synthetic RGB-T sequences in the plain layout (color/, ir/, groundtruth.txt).
 
@@ -21,22 +27,8 @@ def data_synthesize(
 
     Example: `rgbt-track data synthesize scenes --count 4 --frames 60`
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from rgbt_track.synthetic.dataset import synthesize_sequences
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("drawing", total=count)
-        folders = synthesize_sequences(
-            out,
-            count,
-            frames,
-            _parse_size(size),
-            seed,
-            lambda done, total: progress.update(task, completed=done),
-        )
+    with progress_bar("drawing") as on_progress:
+        folders = synthesize_sequences(out, count, frames, _parse_size(size), seed, on_progress)
     typer.echo(f"{len(folders)} sequences of {frames} frames in {out}")
 
 

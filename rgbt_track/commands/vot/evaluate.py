@@ -6,35 +6,42 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-    from rich.table import Table
-
-    from rgbt_track.vot.results import Score
+from rgbt_track.commands.options import Force
+from rgbt_track.io.tables import to_rich
+from rgbt_track.resources import default_tracker
+from rgbt_track.tracking.loading import read_config
+from rgbt_track.vot import toolkit
+from rgbt_track.vot.published import published_vot_rgbt2020
+from rgbt_track.vot.registry import check_tracker, tracker_label
+from rgbt_track.vot.results import Score
+from rgbt_track.vot.stacks import EXPERIMENT
 
 
 def vot_evaluate(
-    workspace: Path = typer.Argument(..., help="A folder made by `rgbt-track vot workspace`."),
-    tracker: list[str] = typer.Option([], help="A section of its trackers.ini; may be repeated."),
-    force: bool = typer.Option(False, help="Run again what is there already."),
+    workspace: Annotated[Path, typer.Argument(help="A folder made by `rgbt-track vot workspace`.")],
+    tracker: Annotated[
+        list[str] | None, typer.Option(help="A section of its trackers.ini; may be repeated.")
+    ] = None,
+    force: Force = False,
 ) -> None:
-    """Evaluate trackers in a workspace: run what is missing, analyse, report, print the measures.
+    """Evaluate trackers in a workspace: run what is missing, analyse, report, print.
 
     The toolkit keeps results even when a tracker has changed since: use --force then.
 
     Example: `rgbt-track vot evaluate my_workspace --tracker lrrtrack_lite`
     """
-    from rgbt_track.resources import default_tracker
-    from rgbt_track.vot.stacks import EXPERIMENT
-
-    if not tracker:
-        tracker = [default_tracker()]
-        typer.echo(f"tracker {tracker[0]}: {tracker_note(tracker[0])}")
-    scores = run_toolkit(workspace, list(dict.fromkeys(tracker)), force=force)
+    trackers = list(dict.fromkeys(tracker or []))
+    if not trackers:
+        trackers = [default_tracker()]
+        typer.echo(f"tracker {trackers[0]}: {tracker_note(trackers[0])}")
+    scores = run_toolkit(workspace, trackers, force=force)
     # Over another interval, and with every frame shown, EAO is another number altogether.
     challenge = [score for score in scores if score.experiment != EXPERIMENT]
     if challenge:
@@ -43,19 +50,12 @@ def vot_evaluate(
 
 def tracker_note(tracker: str | Path) -> str:
     """What a configuration says about itself, for instance that nothing in it is learned."""
-    from rgbt_track.tracking.loading import read_config
 
     return read_config(tracker).note or "no note in its configuration"
 
 
 def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False) -> list[Score]:
     """Evaluate, analyse and report with progress, then print the table and the report's path."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from rgbt_track.vot import toolkit
-    from rgbt_track.vot.registry import check_tracker, tracker_label
-
     registry = toolkit.check_workspace(workspace) / "trackers.ini"
     for tracker in trackers:
         check_tracker(registry, tracker)
@@ -77,11 +77,6 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
 
 def print_beside_published(scores: Sequence[Score]) -> None:
     """Print the measures among those published on VOT2020-RGBT, best EAO first."""
-    from rich.console import Console
-
-    from rgbt_track.io.tables import to_rich
-    from rgbt_track.vot.published import published_vot_rgbt2020
-
     own = {
         f"{score.tracker} ({score.experiment})": (score.eao, score.accuracy, score.robustness)
         for score in scores
@@ -92,7 +87,6 @@ def print_beside_published(scores: Sequence[Score]) -> None:
 
 def score_table(scores: Sequence[Score]) -> Table:
     """The measures as a table for the terminal."""
-    from rich.table import Table
 
     table = Table("tracker", "experiment", "EAO", "accuracy", "robustness")
     for score in scores:

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.common import progress_bar
+from rgbt_track.commands.options import DatasetName, RootFolder, SplitName
+from rgbt_track.data.open import open_dataset
+from rgbt_track.vot.registry import tracker_section
+from rgbt_track.vot.workspace import build_workspace
+
+_STACK_HELP = (
+    "auto: every frame, EAO over an interval that suits the lengths; "
+    "vot2020/rgbtir or vot2019/rgbtir: the challenge's own, 115..755 frames, in real time."
+)
+
 
 def vot_workspace(
-    dataset: str = typer.Argument(..., help="A data set's name, or the YAML that describes it."),
-    out: Path = typer.Argument(..., help="The workspace's folder."),
-    root: Path = typer.Option(..., help="Where the data set lies."),
-    split: str = typer.Option(None, help="A part of the data set, for instance test."),
-    stack: str = typer.Option(
-        "auto",
-        help="auto: every frame, EAO over an interval that suits the lengths; "
-        "vot2020/rgbtir or vot2019/rgbtir: the challenge's own, 115..755 frames, in real time.",
-    ),
-    tracker: list[str] = typer.Option([], help="One more tracker: a name or a YAML file."),
-    weights: Path = typer.Option(None, help="Weights for the --tracker."),
-    device: str = typer.Option(None, help="Where the --tracker runs: cpu, cuda, mps."),
-    fps: int = typer.Option(
-        30, min=1, help="The videos' frame rate, the time limit of real-time runs."
-    ),
-    interpolate: int = typer.Option(
-        0, min=0, help="Fill so many unlabelled frames between two labels: 9 for VTUAV."
-    ),
-    copy: bool = typer.Option(False, help="Copy the images instead of linking them."),
+    dataset: DatasetName,
+    out: Annotated[Path, typer.Argument(help="The workspace's folder.")],
+    root: RootFolder,
+    split: SplitName = None,
+    stack: Annotated[str, typer.Option(help=_STACK_HELP)] = "auto",
+    tracker: Annotated[
+        list[str] | None, typer.Option(help="One more tracker: a name or a YAML file.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights for the --tracker.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where the --tracker runs: cpu, cuda, mps.")
+    ] = None,
+    fps: Annotated[
+        int, typer.Option(min=1, help="The videos' frame rate, the time limit of real-time runs.")
+    ] = 30,
+    interpolate: Annotated[
+        int,
+        typer.Option(min=0, help="Fill so many unlabelled frames between two labels: 9 for VTUAV."),
+    ] = 0,
+    copy: Annotated[bool, typer.Option(help="Copy the images instead of linking them.")] = False,
 ) -> None:
     """Build a VOT workspace: sequences with anchors, a stack, and the trackers.
 
@@ -34,18 +47,12 @@ def vot_workspace(
 
     Example: `rgbt-track vot workspace plain --root my_videos my_workspace`
     """
-    from rich.progress import Progress
-
-    from rgbt_track.data.open import open_dataset
-    from rgbt_track.vot.registry import tracker_section
-    from rgbt_track.vot.workspace import build_workspace
-
-    if (weights or device) and len(tracker) != 1:
+    trackers = tracker or []
+    if (weights or device) and len(trackers) != 1:
         raise ValueError("--weights and --device belong to one --tracker: name it")
-    chosen = dict(tracker_section(name, weights, device) for name in tracker)
+    chosen = dict(tracker_section(name, weights, device) for name in trackers)
     sequences = open_dataset(dataset, root, split)
-    with Progress(transient=True) as progress:
-        task = progress.add_task("sequences", total=len(sequences))
+    with progress_bar("sequences") as on_progress:
         built = build_workspace(
             sequences,
             out,
@@ -54,7 +61,7 @@ def vot_workspace(
             fps=fps,
             interpolate=interpolate,
             copy=copy,
-            on_progress=lambda done, total: progress.update(task, completed=done),
+            on_progress=on_progress,
         )
     typer.echo(f"{out}: {built}")
     name = next(iter(chosen), None)
