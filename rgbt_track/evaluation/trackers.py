@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
+from rgbt_track.config.parsing import to_mapping
 from rgbt_track.io.files import write_text
 
 STAMP = "tracker.json"
@@ -89,7 +90,6 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
         raise FileNotFoundError(f"no such weights: {weights}")
     if is_dotted(name):
         return {"tracker": name}
-    from rgbt_track.config.parsing import to_mapping
     from rgbt_track.tracking.loading import own_weights, read_config
 
     config = read_config(name)

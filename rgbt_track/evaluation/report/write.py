@@ -9,6 +9,7 @@ from pathlib import Path
 from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.report.calibration import calibration_plots, calibration_table
+from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.report.html import report_page
 from rgbt_track.evaluation.report.tables import (
     attribute_table,
@@ -50,7 +51,6 @@ def write_report(
     scores = calibration_table(entries)
     drawn: dict[str, str] = {}
     if plots:
-        from rgbt_track.evaluation.report.figures import require_matplotlib
         from rgbt_track.evaluation.report.plots import comparison_plots
 
         require_matplotlib()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rgbt_track.evaluation.comparison import Entry, compare_folders
 from rgbt_track.evaluation.ground_truth import EvaluationSet
+from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.report.html import report_page
 from rgbt_track.evaluation.robustness.disturbances import (
     DISTURBANCES,
@@ -102,7 +103,6 @@ def write_robustness(
     tables = [severity_table(plan, curves) for plan, curves in results.values()]
     drawn: dict[str, str] = {}
     if plots:
-        from rgbt_track.evaluation.report.figures import require_matplotlib
         from rgbt_track.evaluation.report.plots import severity_plot
 
         require_matplotlib()
