@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,10 +174,48 @@ def tno(root: Path) -> None:
     still_pairs(root, "vi", "ir")
 
 
+def video(path: Path, count: int = 6, first: int = 0) -> list[np.ndarray]:
+    """A video of smooth frames of distinct brightness, for which a lossy codec is good enough."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ramp = np.broadcast_to(np.arange(SIZE[1], dtype=np.uint8)[None, :, None] // 4, (*SIZE, 3))
+    frames = [ramp + np.uint8(10 + 11 * (first + index)) for index in range(count)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, SIZE[::-1])
+    assert writer.isOpened()
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return frames
+
+
+def track(path: Path, first: int = 0) -> None:
+    table(path, [[first + index, *box] for index, box in enumerate(BOXES)])
+
+
+def object_pairs(root: Path) -> None:
+    for number in range(2):
+        image(root / "rgb" / f"car_day_{number}.jpg", number)
+        image(root / "tir" / f"car_day_{number}.jpg", number, 1)
+
+
+def videos(root: Path) -> None:
+    for name in ("street", "yard"):
+        video(root / f"{name}.avi")
+        track(root / f"{name}__walker.txt")
+    track(root / "yard__dog.txt", first=2)
+
+
+def plain_tir(root: Path) -> None:
+    shutil.rmtree(plain(root) / "color")
+
+
 TREES: dict[str, Callable[[Path], object]] = {
     "plain": plain,
     "plain_rgb": plain_rgb,
+    "plain_tir": plain_tir,
+    "video_rgb": videos,
+    "video_tir": videos,
     "boxed_images": boxed_images,
+    "object_pairs": object_pairs,
     "images": images,
     "pairs": pairs,
     "gtot": gtot,

@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple
 from rgbt_track.data.box_check import box_remarks
 from rgbt_track.data.description import DatasetDescription, load_description
 from rgbt_track.data.discovery import Item
-from rgbt_track.data.image_check import ImageFacts, look_at_image, numbering_gap
+from rgbt_track.data.image_check import ImageFacts, look_at_files, numbering_gap
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.open import open_items
-from rgbt_track.data.sequence import Sequence
+from rgbt_track.data.sequence import FrameFile, Sequence
 from rgbt_track.progress import OnProgress, ignore_progress
 
 _THREADS = 4
@@ -84,8 +84,8 @@ def inspect_dataset(
     done, images = 0, 0
     with ThreadPoolExecutor(_THREADS) as pool:
         for batch in _batches(found, quick):
-            paths = [path for read in batch for path in _paths(read.sequence, quick)]
-            facts = {seen.path: seen for seen in pool.map(look_at_image, paths)}
+            files = [file for read in batch for file in _files(read.sequence, quick)]
+            facts = look_at_files(files, pool)
             for read in batch:
                 findings += _sequence_findings(description, read, facts)
             done, images = done + len(batch), images + len(facts)
@@ -106,9 +106,10 @@ def _read(description: DatasetDescription, item: Item, findings: list[Finding]) 
         return []
 
 
-def _paths(sequence: Sequence, quick: bool) -> list[Path]:
-    kinds = [files for files in (sequence.rgb, sequence.tir, sequence.masks) if files]
-    return [path for files in kinds for path in ({files[0], files[-1]} if quick else files)]
+def _files(sequence: Sequence, quick: bool) -> list[FrameFile]:
+    kinds: list[tuple[FrameFile, ...] | None] = [sequence.rgb, sequence.tir, sequence.masks]
+    present = [files for files in kinds if files]
+    return [file for files in present for file in ({files[0], files[-1]} if quick else files)]
 
 
 def _batches(found: list[_Read], quick: bool) -> Iterator[list[_Read]]:
@@ -117,7 +118,7 @@ def _batches(found: list[_Read], quick: bool) -> Iterator[list[_Read]]:
     images = 0
     for read in found:
         batch.append(read)
-        images += len(_paths(read.sequence, quick))
+        images += len(_files(read.sequence, quick))
         if images >= _BATCH_IMAGES:
             yield batch
             batch, images = [], 0
@@ -126,7 +127,7 @@ def _batches(found: list[_Read], quick: bool) -> Iterator[list[_Read]]:
 
 
 def _sequence_findings(
-    description: DatasetDescription, read: _Read, facts: dict[Path, ImageFacts]
+    description: DatasetDescription, read: _Read, facts: dict[FrameFile, ImageFacts]
 ) -> Iterator[Finding]:
     sequence, sizes = read.sequence, []
     for files in (sequence.rgb, sequence.tir, sequence.masks):

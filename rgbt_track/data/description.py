@@ -40,23 +40,26 @@ class DatasetDescription:
     """How a data set is laid out on disk; every field is a key of its YAML.
 
     ``layout`` is ``sequences`` (a folder per sequence that holds the folders ``rgb`` and ``tir``),
-    ``stills`` (images of the same stem in the folders ``rgb`` and ``tir``) or ``vot`` (a file
-    ``sequence`` names the channels). ``boxes``, ``boxes_tir`` and ``absent_file`` name files in a
-    sequence's folder, the first that exists counts; for stills, a folder of text files or one
-    ``.json``. Where no boxes are named, ``masks`` give them. ``box_format`` is that of four
-    columns; eight are always corners. ``first_pixel`` is what the set calls the first pixel; frame
-    ``label_first + k * label_every`` belongs to row ``k``. ``absent`` says which rows mean that
-    the target is not there. ``attributes`` is a file (``{name}`` stands for the sequence) in the
-    sequence's folder or one above it. ``sequences`` and ``frames`` are what a whole copy holds.
+    ``stills`` (images of the same stem in the folders ``rgb`` and ``tir``), ``vot`` (a file
+    ``sequence`` names the channels) or ``video`` (``rgb`` and ``tir`` are patterns of video files,
+    ``boxes`` of a label file per target: see ``layouts/videos.py``). ``boxes``, ``boxes_tir`` and
+    ``absent_file`` name files in a sequence's folder, the first that exists counts; for stills, a
+    folder of text files or one ``.json``. Where no boxes are named, ``masks`` give them.
+    ``box_format`` is that of four columns; eight are always corners. ``first_pixel`` is what the
+    set calls the first pixel; frame ``label_first + k * label_every`` belongs to row ``k``.
+    ``absent`` says which rows mean that the target is not there. ``attributes`` is a file
+    (``{name}`` stands for the sequence) in the sequence's folder or one above it. ``sequences`` and
+    ``frames`` are what a whole copy holds. ``labels: whole_image`` is for stills that one object
+    fills each.
     """
 
     name: str
-    layout: Literal["sequences", "stills", "vot"] = "sequences"
+    layout: Literal["sequences", "stills", "vot", "video"] = "sequences"
     rgb: str | None = None
     tir: str | None = None
     boxes: tuple[str, ...] = ()
     boxes_tir: tuple[str, ...] = ()
-    labels: Literal["required", "optional"] = "required"
+    labels: Literal["required", "optional", "whole_image"] = "required"
     box_format: Literal["xywh", "xyxy"] = "xywh"
     first_pixel: int = 0
     label_first: int = 0
@@ -80,6 +83,10 @@ class DatasetDescription:
     def __post_init__(self) -> None:
         if self.rgb is None and self.tir is None:
             raise ValueError("name at least one of the folders 'rgb' and 'tir'")
+        if self.layout == "video":
+            for pattern in (self.rgb, self.tir, *self.boxes):
+                if pattern and (pattern.count("*") != 1 or set(pattern) & set("?[]")):
+                    raise ValueError(f"{pattern!r} needs one '*' and no '?' or '[': see the layout")
         if self.label_every < 1 or self.label_first < 0:
             raise ValueError("label_every must be at least 1 and label_first at least 0")
 

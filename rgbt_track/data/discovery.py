@@ -67,8 +67,11 @@ def find_items(root: Path, markers: Iterable[str]) -> list[Item]:
 
 
 def search_folders(folder: Path, markers: tuple[str, ...], depth: int = _DEPTH) -> Iterator[Path]:
-    """The folders that hold any of ``markers``, ``depth`` levels down, found as they are needed."""
-    if any((folder / marker).exists() for marker in markers):
+    """The folders that hold any of ``markers`` (names or patterns), ``depth`` levels down.
+
+    They are found as they are needed.
+    """
+    if any(_holds(folder, marker) for marker in markers):
         yield folder
     elif depth:
         with os.scandir(folder) as entries:
@@ -76,6 +79,12 @@ def search_folders(folder: Path, markers: tuple[str, ...], depth: int = _DEPTH) 
         for name in sorted(names):
             if not name.startswith("."):
                 yield from search_folders(folder / name, markers, depth - 1)
+
+
+def _holds(folder: Path, marker: str) -> bool:
+    if "*" in marker:
+        return any(True for _ in folder.glob(marker))
+    return (folder / marker).exists()
 
 
 def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:

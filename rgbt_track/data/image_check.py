@@ -1,8 +1,10 @@
-"""Whether image files are whole: decodable, not cut short, not empty, none missing between."""
+"""Whether frames are whole: decodable, not cut short, not empty, none missing between."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,19 +12,41 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rgbt_track.data.sequence import FrameFile
 from rgbt_track.io.frames import is_blank
+from rgbt_track.io.videos import VideoFrame, read_video_frame
 
 _TAIL_BYTES = 256
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a look at a file found; ``fault`` is empty for a whole one, ``size`` is (W, H)."""
+    """What a look at a frame found; ``fault`` is empty for a whole one, ``size`` is (W, H)."""
 
-    path: Path
+    path: FrameFile
     fault: str = ""
     size: tuple[int, int] = (0, 0)
     blank: bool = False
+
+
+def look_at_files(
+    files: Iterable[FrameFile], pool: ThreadPoolExecutor
+) -> dict[FrameFile, ImageFacts]:
+    """Decode images, each in a thread of ``pool``, and frames of videos, each video in one thread.
+
+    Never raises for what a file is: the fault is part of the answer.
+    """
+    videos: dict[Path, set[int]] = {}
+    images: dict[Path, None] = {}
+    for file in files:
+        if isinstance(file, VideoFrame):
+            videos.setdefault(file.path, set()).add(file.number)
+        else:
+            images[file] = None
+    facts = list(pool.map(look_at_image, images))
+    for frames in pool.map(_look_at_video, videos, videos.values()):
+        facts += frames
+    return {each.path: each for each in facts}
 
 
 def look_at_image(path: Path) -> ImageFacts:
@@ -45,15 +69,29 @@ def look_at_image(path: Path) -> ImageFacts:
     return ImageFacts(path, "", (image.shape[1], image.shape[0]), is_blank(image))
 
 
-def numbering_gap(files: tuple[Path, ...]) -> Path | None:
+def _look_at_video(path: Path, numbers: set[int]) -> list[ImageFacts]:
+    """The facts of these frames, up to the first that cannot be read."""
+    facts = []
+    for number in sorted(numbers):
+        frame = VideoFrame(path, number)
+        try:
+            image = read_video_frame(frame)
+        except (ValueError, OSError) as error:
+            return [*facts, ImageFacts(frame, str(error).partition(": ")[2] or str(error))]
+        facts.append(ImageFacts(frame, "", (image.shape[1], image.shape[0]), is_blank(image)))
+    return facts
+
+
+def numbering_gap(files: tuple[FrameFile, ...]) -> Path | None:
     """The first file whose number does not follow from the others' usual step; ``None``: none."""
-    numbers = [re.findall(r"\d+", path.stem) for path in files]
-    if len(files) < 3 or not all(numbers):
+    paths = [file for file in files if isinstance(file, Path)]
+    numbers = [re.findall(r"\d+", path.stem) for path in paths]
+    if len(paths) < 3 or not all(numbers):
         return None
     values = [int(found[-1]) for found in numbers]
     steps = [after - before for before, after in pairwise(values)]
     usual = sorted(steps)[len(steps) // 2]
-    return next((files[at + 1] for at, step in enumerate(steps) if step != usual), None)
+    return next((paths[at + 1] for at, step in enumerate(steps) if step != usual), None)
 
 
 def _is_cut_short(data: bytes) -> bool:

@@ -6,8 +6,10 @@ is a sequence of length one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +18,31 @@ from rgbt_track.boxes import Boxes, iou_xywh
 from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.masks import foreground, mask_extent, read_mask
 from rgbt_track.io.images import read_rgb, read_tir
+from rgbt_track.io.videos import VideoFrame, read_video_frame
 
 Frame = tuple[NDArray[np.uint8] | None, NDArray[np.generic] | None]
+FrameFile = Path | VideoFrame
 
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
     """Frames and labels of one target.
 
-    ``rgb`` and ``tir`` are the image files in order, ``None`` for a modality the set lacks.
+    ``rgb`` and ``tir`` are the image files, or frames of a video file, in order; ``None`` for a
+    modality the set lacks.
     ``annotation`` has a row per frame; its parts are properties here. ``masks`` are one file per
     frame; where ``mask_labels`` is true they hold one integer per object, otherwise the bright
-    pixels are the target.
+    pixels are the target. Sequences of one ``group`` show one scene, so that none has a negative
+    for another; without it, each is alone.
     """
 
     name: str
-    rgb: tuple[Path, ...] | None
-    tir: tuple[Path, ...] | None
+    rgb: tuple[FrameFile, ...] | None
+    tir: tuple[FrameFile, ...] | None
     annotation: Annotation
     masks: tuple[Path, ...] | None = None
     mask_labels: bool = False
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.tir is None:
@@ -79,9 +86,18 @@ class Sequence:
         The thermal image is (H, W) uint8 or uint16, or (H, W, 3) uint8. ``None`` stands for a
         modality that the set lacks. Raises ``FileNotFoundError`` or ``ValueError`` by file.
         """
-        rgb = None if self.rgb is None else read_rgb(self.rgb[index])
-        tir = None if self.tir is None else read_tir(self.tir[index])
+        rgb = None if self.rgb is None else _read(self.rgb[index], read_rgb)
+        tir = None if self.tir is None else _read(self.tir[index], read_tir)
         return rgb, tir
+
+    def image_files(self, modality: str) -> tuple[Path, ...]:
+        """The image files of "rgb" or "tir"; ``ValueError`` where it has none, as of a video."""
+        files: tuple[FrameFile, ...] | None = getattr(self, modality)
+        paths = tuple(file for file in files or () if isinstance(file, Path))
+        if not paths:
+            where = f"frames of the video {files[0].path}" if files else f"no {modality} frames"
+            raise ValueError(f"{self.name}: {where}; this needs {modality} image files")
+        return paths
 
     def mask(self, index: int) -> NDArray[np.bool_] | None:
         """Read the target's mask (H, W) in frame ``index``; ``None`` where the set has none.
@@ -94,6 +110,10 @@ class Sequence:
         if not self.mask_labels:
             return foreground(labels)
         return _object_at(labels, self.boxes[index])
+
+
+def _read(file: FrameFile, read_image: Callable[[Path], NDArray[Any]]) -> NDArray[Any]:
+    return read_video_frame(file) if isinstance(file, VideoFrame) else read_image(file)
 
 
 def _object_at(labels: NDArray[np.uint8], box: Boxes) -> NDArray[np.bool_]:

@@ -115,7 +115,7 @@ def make_track(sequence: Sequence, geometry: StoreConfig, every: int = 1) -> Tra
         boxes=boxes,
         modalities=tuple(name for name in MODALITIES if getattr(sequence, name) is not None),
         has_mask=sequence.masks is not None,
-        group=str(files[0].name) if is_still else sequence.name,
+        group=sequence.group or (str(files[0].name) if is_still else sequence.name),
     )
 
 

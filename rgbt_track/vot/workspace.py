@@ -182,7 +182,8 @@ def _build_sequence(
     """Write one sequence, whole or not at all; returns its number of runs."""
     if sequence.rgb is None or sequence.tir is None:
         raise ValueError(f"{sequence.name}: VOT RGB-T needs visible and thermal frames")
-    channels = {"color": sequence.rgb, "ir": sequence.tir}
+    color, thermal = sequence.image_files("rgb"), sequence.image_files("tir")
+    channels = {"color": color, "ir": thermal}
     try:
         height, width = prepare_frames(*sequence.frame(0))["rgb"].shape[:2]
         boxes = ground_truth(sequence, interpolate)
@@ -196,8 +197,8 @@ def _build_sequence(
         "width": width,
         "height": height,
         "length": len(sequence),
-        "channels.color": f"color/%08d{common_suffix(sequence.rgb)}",
-        "channels.ir": f"ir/%08d{common_suffix(sequence.tir)}",
+        "channels.color": f"color/%08d{common_suffix(color)}",
+        "channels.ir": f"ir/%08d{common_suffix(thermal)}",
     }
     texts = {
         "groundtruth.txt": _lines(",".join(f"{side:.4f}" for side in box) for box in boxes),

@@ -13,6 +13,7 @@ from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
 from rgbt_track.data.layouts.sequence_folders import read_sequence_folder
 from rgbt_track.data.layouts.still_images import read_stills
+from rgbt_track.data.layouts.videos import read_videos, video_patterns
 from rgbt_track.data.layouts.vot_folders import read_vot_folder
 from rgbt_track.data.sequence import Sequence
 
@@ -21,7 +22,8 @@ class Layout(NamedTuple):
     """How the data sets of one layout lie on disk.
 
     Args:
-        markers: files or folders of which any one makes a folder part of the data set.
+        markers: files or folders, or patterns of them, of which any one makes a folder part of the
+            data set.
         tree: what a whole folder holds, for errors.
         read: the sequences of a found folder.
         annotate: the annotation of a found folder that may lack its frames; ``None`` where label
@@ -57,5 +59,8 @@ LAYOUTS: dict[str, Layout] = {
         markers=lambda description: ("sequence",),
         tree=lambda description: ("<sequence>/sequence",),
         read=lambda description, item: [read_vot_folder(description, item)],
+    ),
+    "video": Layout(
+        markers=video_patterns, tree=video_patterns, read=read_videos, one_sequence=False
     ),
 }

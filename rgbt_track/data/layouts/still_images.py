@@ -2,12 +2,13 @@
 
 Images of the two modalities, masks and label files belong together by their stem. Labels are masks
 (the largest object), a text file per image (rows ``x,y,w,h``, a class name before them is passed
-over), or one JSON ``{"image.jpg": [[x, y, w, h], ...]}``.
+over), one JSON ``{"image.jpg": [[x, y, w, h], ...]}``, or none where one object fills each image.
 """
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from rgbt_track.data.masks import boxes_from_masks
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.box_files import parse_row
 from rgbt_track.io.files import read_lines
-from rgbt_track.io.images import list_images
+from rgbt_track.io.images import list_images, read_tir
 
 Stems = dict[str, Path]
+_THREADS = 4
 
 
 def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
@@ -39,7 +41,10 @@ def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
     for other in (rgb, tir):
         if other is not None:
             _same_stems(item.folder, stems, other)
-    labels = _labels(description, item.folder, stems, masks)
+    if description.labels == "whole_image":
+        labels = _whole_images(rgb or tir or {})
+    else:
+        labels = _labels(description, item.folder, stems, masks)
     prefix = "".join(f"{part}-" for part in item.parts)
     found = []
     for stem in stems:
@@ -122,6 +127,15 @@ def _labels(
     if description.boxes and description.labels == "required":
         raise FileNotFoundError(f"{folder}: no labels; expected {' or '.join(description.boxes)}")
     return {}
+
+
+def _whole_images(images: Stems) -> dict[str, Boxes]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        shapes = pool.map(lambda path: read_tir(path).shape, images.values())
+        return {
+            stem: np.array([[0, 0, shape[1], shape[0]]], float)
+            for stem, shape in zip(images, shapes, strict=True)
+        }
 
 
 def _complete(

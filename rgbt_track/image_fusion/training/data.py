@@ -47,7 +47,11 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
             if sequence.rgb is None or sequence.tir is None:
                 raise ValueError(f"{folder}: {sequence.name} has one modality; fusion needs both")
             pairs |= dict.fromkeys(
-                zip(sequence.rgb[:: source.every], sequence.tir[:: source.every], strict=True)
+                zip(
+                    sequence.image_files("rgb")[:: source.every],
+                    sequence.image_files("tir")[:: source.every],
+                    strict=True,
+                )
             )
     return list(pairs)
 
