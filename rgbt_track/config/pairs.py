@@ -26,6 +26,8 @@ class SourceConfig:
         one_video: all sequences show one scene, so none is a negative of another.
         pseudo_thermal: make a thermal channel for a visible-only set while training.
         pseudo_visible: make a visible image for a thermal-only set, by random tones likewise.
+        objects: its images are filled by one object each, to paste into the scenes of the other
+            sources (``training.paste_objects``, ``training.distractors``); no pair is drawn of it.
     """
 
     lmdb: str | None = None
@@ -41,6 +43,7 @@ class SourceConfig:
     one_video: bool = False
     pseudo_thermal: bool = True
     pseudo_visible: bool = False
+    objects: bool = False
 
     def __post_init__(self) -> None:
         if (self.lmdb is None) == (self.dataset is None):

@@ -95,6 +95,10 @@ class TrainingConfig:
             be of its kind.
         paste: share of the other pairs, where the target has a mask, that show it pasted into
             another scene (crop-transform-paste).
+        paste_objects: share of the other pairs, where a scene has both modalities, whose target is
+            an object of the sources with ``objects``.
+        distractors: share of the pairs with a target that have such an object beside it in the
+            search crop; of the same kind as a pasted target, by the name up to its first digit.
         workers: loader processes per training process.
         freeze_batch_norm: keep every batch norm's running statistics as they are.
         frozen_engine: what computes a frozen backbone, ``torch`` or ``openvino`` (on a CPU, in
@@ -127,6 +131,8 @@ class TrainingConfig:
     negative: float = 0.2
     lookalike: float = 0.0
     paste: float = 0.0
+    paste_objects: float = 0.0
+    distractors: float = 0.0
     workers: int = 2
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     accumulate: int = 1

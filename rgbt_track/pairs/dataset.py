@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import xywh_to_cxcywh
-from rgbt_track.config.pairs import AugmentConfig
+from rgbt_track.config.pairs import AugmentConfig, StoreConfig
 from rgbt_track.config.tracker import TrackingConfig
 from rgbt_track.modalities import BRANCHES, MODALITIES
 from rgbt_track.pairs.anchor_targets import AnchorTargets
@@ -33,6 +33,7 @@ from rgbt_track.pairs.augment import (
 )
 from rgbt_track.pairs.copy_paste import paste
 from rgbt_track.pairs.crop_store import StoredCrop
+from rgbt_track.pairs.object_paste import paste_distractor, paste_target
 from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import CropAddress, Key, PairSampler, pair_generator
 from rgbt_track.synthetic.pseudo_thermal import pseudo_thermal
@@ -124,6 +125,24 @@ class PairDataset:
         thermal_seed = int(rng.integers(2**31))
         template_crop = self._read(draw.template)
         search_crop = template_crop if draw.search == draw.template else self._read(draw.search)
+        # Paste an object in the target's place, and another one beside it.
+        if draw.pasted_object is not None:
+            template_crop, search_crop = paste_target(
+                template_crop,
+                search_crop,
+                self._read(draw.pasted_object),
+                self._geometry(draw.template),
+                self._geometry(draw.pasted_object),
+                rng,
+            )
+        if draw.distractor is not None:
+            search_crop = paste_distractor(
+                search_crop,
+                self._read(draw.distractor),
+                self._geometry(draw.search),
+                self._geometry(draw.distractor),
+                rng,
+            )
         # Cut the views, with one pseudo-thermal camera for the pair.
         dropout = ModalityDropout.draw(self.augment, rng)
         template = self._view(
@@ -164,6 +183,9 @@ class PairDataset:
     def _read(self, address: CropAddress) -> StoredCrop:
         return self.sampler.stores[address.source].read(address.track, address.position)
 
+    def _geometry(self, address: CropAddress) -> StoreConfig:
+        return self.sampler.stores[address.source].geometry
+
     def _view(
         self,
         address: CropAddress,
@@ -176,9 +198,8 @@ class PairDataset:
 
         ``thermal_seed`` stands for one thermal camera and one temperature of the target.
         """
-        geometry = self.sampler.stores[address.source].geometry
         jitter = self.augment.registration
-        view = cut_view(crop, settings, geometry, jitter, rng)
+        view = cut_view(crop, settings, self._geometry(address), jitter, rng)
         source = self.sampler.sources[address.source]
         if "tir" not in view.images and source.pseudo_thermal:
             view.images["tir"] = self._other_tones(view, "rgb", rng, thermal_seed)

@@ -13,6 +13,7 @@ The order of random draws is part of the format: a seed must give the same pairs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Sequence as Series
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from rgbt_track.config.pairs import SourceConfig
+from rgbt_track.modalities import MODALITIES
 from rgbt_track.pairs.crop_store import Track, TrackStore
 
 Key = tuple[int, int]
 _MAX_TRIES = 16
+_FIRST_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,16 @@ class PairDraw:
         search: the crop to find it in; of a negative pair, the crop of another target.
         negative: whether it is a negative pair.
         background: another scene that the search crop's target is pasted into, if any.
+        pasted_object: an object pasted into both crops as their target, if any.
+        distractor: an object pasted beside the target of the search crop, if any.
     """
 
     template: CropAddress
     search: CropAddress
     negative: bool
     background: CropAddress | None = None
+    pasted_object: CropAddress | None = None
+    distractor: CropAddress | None = None
 
 
 def pair_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -72,6 +79,12 @@ class PairSampler:
         lookalike: probability that a negative pair's other target comes from the same source, where
             it is likely to be of its kind.
         paste: probability that a target with a mask is pasted into another scene.
+        paste_objects: probability that an object of a source of objects takes the target's place,
+            in a scene of both modalities.
+        distractors: probability that such an object is pasted beside the target.
+
+    Raises ``ValueError`` when there is nothing to draw, or no object although some are to be
+    pasted.
     """
 
     def __init__(
@@ -81,13 +94,22 @@ class PairSampler:
         negative: float = 0.2,
         paste: float = 0.0,
         lookalike: float = 0.0,
+        paste_objects: float = 0.0,
+        distractors: float = 0.0,
     ):
         self.stores = list(stores)
         self.sources = list(sources)
         self.negative = negative
         self.paste = paste
         self.lookalike = lookalike
-        self._source_shares = _cumulative_shares([source.weight for source in sources])
+        self.paste_objects = paste_objects
+        self.distractors = distractors
+        if all(source.objects for source in sources):
+            raise ValueError("all training.sources are objects to paste: none is left to draw from")
+        self._source_shares = _cumulative_shares(
+            [0.0 if source.objects else source.weight for source in sources]
+        )
+        self._objects = self._find_objects()
         self._track_shares = [
             _cumulative_shares([len(track) ** 0.5 for track in store.tracks])
             for store in self.stores
@@ -113,7 +135,38 @@ class PairSampler:
         # A background to paste the target into.
         is_pasted = bool(self.paste) and track.has_mask and rng.random() < self.paste
         background = self._draw_other_target(rng, source, track) if is_pasted else None
-        return PairDraw(template, search, False, background)
+        # An object in the target's place, and another one beside it.
+        pasted_object = distractor = kind = None
+        is_scene = len(track.modalities) == len(MODALITIES) and background is None
+        if self.paste_objects and is_scene and rng.random() < self.paste_objects:
+            pasted_object, kind = self._draw_object(rng)
+        if self.distractors and rng.random() < self.distractors:
+            distractor, _ = self._draw_object(rng, kind)
+        return PairDraw(template, search, False, background, pasted_object, distractor)
+
+    def _find_objects(self) -> list[tuple[int, int, str]]:
+        """Number of the source, number of the track, and kind of every object to paste."""
+        objects = [
+            (source, number, _FIRST_DIGIT.split(track.name)[0])
+            for source, config in enumerate(self.sources)
+            if config.objects
+            for number, track in enumerate(self.stores[source].tracks)
+        ]
+        if (self.paste_objects or self.distractors) and not objects:
+            raise ValueError(
+                "paste_objects and distractors need a source with 'objects: true' in "
+                "training.sources"
+            )
+        return objects
+
+    def _draw_object(
+        self, rng: np.random.Generator, kind: str | None = None
+    ) -> tuple[CropAddress, str]:
+        """An object, of this kind where one is given, and its kind."""
+        objects = [each for each in self._objects if kind in (None, each[2])]
+        source, number, kind = objects[int(rng.integers(len(objects)))]
+        length = len(self.stores[source].tracks[number])
+        return CropAddress(source, number, int(rng.integers(length))), kind
 
     def _draw_track(self, rng: np.random.Generator, source: int | None = None) -> tuple[int, int]:
         """Numbers of a source, unless it is given, and of one of its tracks."""

@@ -27,7 +27,15 @@ def open_sampler(config: TrainingConfig) -> PairSampler:
     if not config.sources:
         raise ValueError("training.sources is empty: name at least one data set to train on")
     stores = [open_store(source, config) for source in config.sources]
-    return PairSampler(stores, config.sources, config.negative, config.paste, config.lookalike)
+    return PairSampler(
+        stores,
+        config.sources,
+        config.negative,
+        config.paste,
+        config.lookalike,
+        config.paste_objects,
+        config.distractors,
+    )
 
 
 def open_store(source: SourceConfig, config: TrainingConfig) -> TrackStore:
