@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 from functools import reduce
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -108,14 +109,14 @@ class FastStack(nn.Module):
         self.lam = stack.lam.item()
         scale = torch.where(theta > _MIN_SCALE, theta, torch.ones_like(theta))[order]
         # Convolutions to 2n maps as matrices (2n, k^2 + 1), the bias last, rows divided by theta.
-        encoders = [stack.c0, *(block.c2 for block in stack.blocks)]
+        encoders: list[Any] = [stack.c0, *(block.c2 for block in stack.blocks)]
         encode = [
             torch.cat([conv.weight.flatten(1), conv.bias.view(-1, 1)], dim=1)[order]
             / scale.view(-1, 1)
             for conv in encoders
         ]
         # Convolutions to one map as matrices (k^2, 2n), columns multiplied by theta.
-        decoders = [block.c1 for block in stack.blocks]
+        decoders: list[Any] = [block.c1 for block in stack.blocks]
         zeros = torch.zeros_like(low.weight[0])
         weights = [conv.weight[0] for conv in decoders]
         weights += [torch.cat([low.weight[0], zeros]), torch.cat([zeros, sparse.weight[0]])]

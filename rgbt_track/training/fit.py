@@ -89,8 +89,9 @@ def make_trainer(
         callbacks: further callbacks.
         options: further arguments of the Trainer.
     """
-    always: list[Callback] = [SaveLast(run.last, training.checkpoint_every)]
-    shown = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
+    callbacks = [SaveLast(run.last, training.checkpoint_every), *callbacks]
+    if run.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=10))
     try:
         return pl.Trainer(
             default_root_dir=run.out,
@@ -107,7 +108,7 @@ def make_trainer(
                 MetricsFile(run.out / METRICS),
                 TensorBoardLogger(run.out, name="", version="log"),
             ],
-            callbacks=[*always, *callbacks, *shown],
+            callbacks=callbacks,
             enable_progress_bar=run.progress,
             enable_model_summary=False,
             **options,

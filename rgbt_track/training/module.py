@@ -89,7 +89,7 @@ class TrackingModule(pl.LightningModule):
         backbone.__dict__.pop("forward", None)
         is_trained = any(parameter.requires_grad for parameter in backbone.parameters())
         if self.config.training.frozen_engine == "openvino" and not is_trained:
-            backbone.forward = FrozenBackbone(backbone)
+            backbone.forward = FrozenBackbone(backbone)  # type: ignore[method-assign]
 
     def train(self, mode: bool = True) -> TrackingModule:
         """Training mode, except for the batch norms of frozen parts."""

@@ -39,14 +39,15 @@ def place_frames(sources: Sequence[Path], folder: Path, *, copy: bool = False) -
         elif copy:
             shutil.copyfile(source, target)
         else:
-            _link(source.resolve(), target)
+            link_file(source.resolve(), target)
 
 
 def _suffix(source: Path) -> str | None:
     return _SUFFIXES.get(source.suffix.lower())
 
 
-def _link(source: Path, target: Path) -> None:
+def link_file(source: Path, target: Path) -> None:
+    """A symbolic link if possible, else a hard link, else a copy."""
     try:
         target.symlink_to(source)
     except OSError:  # Windows without the privilege, or a file system without links

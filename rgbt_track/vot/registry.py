@@ -57,7 +57,12 @@ def tracker_section(
         section["env_RGBT_WEIGHTS"] = _escape(Path(weights).resolve())
     if device is not None:
         section["env_RGBT_DEVICE"] = device
-    return name, section | _launch_settings()
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    if str(_PACKAGE_PARENT) not in installed:
+        section["paths"] = _escape(_PACKAGE_PARENT)
+    if " " in sys.executable:  # the toolkit splits its command line at blanks
+        section["python"] = f'"{_escape(sys.executable)}"'
+    return name, section
 
 
 def write_registry(
@@ -96,16 +101,6 @@ def _read(path: Path) -> configparser.ConfigParser:
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a tracker list: {' '.join(str(error).split())}") from None
     return parser
-
-
-def _launch_settings() -> Section:
-    settings = {}
-    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    if str(_PACKAGE_PARENT) not in installed:
-        settings["paths"] = _escape(_PACKAGE_PARENT)
-    if " " in sys.executable:  # the toolkit splits its command line at blanks
-        settings["python"] = f'"{_escape(sys.executable)}"'
-    return settings
 
 
 def _escape(value: str | os.PathLike[str]) -> str:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.files import atomic_path, write_text
@@ -99,7 +98,7 @@ def build_workspace(
         FileNotFoundError: an image that does not exist.
     """
     out = check_path(Path(out))
-    _check_contents(out)
+    check_contents(out)
     stock = stock_stack(stack)
     if not sequences:
         raise ValueError("no sequences: a workspace needs at least one")
@@ -113,7 +112,14 @@ def build_workspace(
         runs += _build_sequence(name, sequence, out / "sequences", fps, interpolate, copy)
         on_progress(done, len(sequences))
     interval = None if stock else eao_interval(len(sequence) for sequence in sequences)
-    _write_settings(out, names, stock, interval, dict(trackers or {}))
+    # The settings; config.yaml last, because a folder that has it is complete.
+    if interval:
+        write_text(out / "stack.yaml", stack_yaml(*interval))
+    sections = {**shipped_sections(), **(trackers or {})}
+    write_registry(out / "trackers.ini", sections, replace=trackers or {})
+    write_text(out / "sequences" / "list.txt", _lines(names))
+    stack = stock or "stack.yaml"
+    write_text(out / "config.yaml", f"registry:\n- ./trackers.ini\nstack: {stack}\n")
     frames = sum(map(len, sequences))
     return WorkspaceSummary(out, stock or "auto", len(names), frames, runs, interval)
 
@@ -148,32 +154,17 @@ def safe_names(names: Items[str]) -> list[str]:
     return safe
 
 
-def _check_contents(out: Path) -> None:
+def check_contents(out: Path) -> None:
     """``ValueError`` unless the folder is new, empty, or (a part of) a workspace made here."""
     if not out.is_dir() or not any(out.iterdir()):
         return
     folders = [path for path in out.glob("sequences/*") if path.is_dir() and path.name[0] != "."]
-    ours = all((folder / _SOURCE).is_file() for folder in folders)
-    begun = {path.name for path in out.iterdir()} <= {"sequences", "results"}
-    if not ours or not (begun or (out / "config.yaml").is_file()):
+    is_ours = all((folder / _SOURCE).is_file() for folder in folders)
+    is_partial = {path.name for path in out.iterdir()} <= {"sequences", "results"}
+    if not is_ours or not (is_partial or (out / "config.yaml").is_file()):
         raise ValueError(
             f"{out} holds something that rgbt-track did not make; give the workspace a new folder"
         )
-
-
-def _write_settings(
-    out: Path,
-    names: Items[str],
-    stock: str | None,
-    interval: tuple[int, int] | None,
-    trackers: Mapping[str, Section],
-) -> None:
-    if interval:
-        write_text(out / "stack.yaml", stack_yaml(*interval))
-    write_registry(out / "trackers.ini", {**shipped_sections(), **trackers}, replace=trackers)
-    write_text(out / "sequences" / "list.txt", _lines(names))
-    stack = stock or "stack.yaml"
-    write_text(out / "config.yaml", f"registry:\n- ./trackers.ini\nstack: {stack}\n")
 
 
 def _build_sequence(
@@ -187,7 +178,10 @@ def _build_sequence(
     try:
         height, width = prepare_frames(*sequence.frame(0))["rgb"].shape[:2]
         boxes = ground_truth(sequence, interpolate)
-        anchors = challenge_anchors(_can_start(sequence, width, height))
+        # Only a box with a part inside the image can start a tracker.
+        x, y, w, h = np.where(sequence.labelled[:, None], sequence.boxes, 0.0).T
+        is_inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0)
+        anchors = challenge_anchors(sequence.labelled & is_inside)
     except ValueError as error:
         raise ValueError(f"{sequence.name}: {error}") from None
     metadata = {
@@ -206,39 +200,23 @@ def _build_sequence(
         "sequence": _lines(f"{key}={value}" for key, value in metadata.items()),
         _SOURCE: _lines(os.path.abspath(files[0]) for files in channels.values()),
     }
-    if not _already_built(folder / name, texts):
-        _write_sequence(folder / name, texts, channels, copy)
-    return int(np.count_nonzero(anchors))
-
-
-def _already_built(folder: Path, texts: Mapping[str, str]) -> bool:
-    if not folder.exists():
-        return False
-    for file, text in texts.items():
-        if not (folder / file).is_file() or (folder / file).read_text(encoding="utf-8") != text:
-            raise ValueError(
-                f"{folder} was made from other data or settings ({file} differs): "
-                "delete that folder and its results, or give another workspace"
-            )
-    return True
-
-
-def _write_sequence(
-    folder: Path, texts: Mapping[str, str], channels: Mapping[str, Items[Path]], copy: bool
-) -> None:
-    with atomic_path(folder) as part:
-        part.mkdir()
-        for channel, files in channels.items():
-            place_frames(files, part / channel, copy=copy)
+    folder = folder / name
+    if folder.exists():
         for file, text in texts.items():
-            write_text(part / file, text)
-
-
-def _can_start(sequence: Sequence, width: int, height: int) -> NDArray[np.bool_]:
-    """Frames whose box has a part inside the image; elsewhere no tracker can be started."""
-    x, y, w, h = np.where(sequence.labelled[:, None], sequence.boxes, 0.0).T
-    inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0)
-    return sequence.labelled & inside
+            path = folder / file
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                raise ValueError(
+                    f"{folder} was made from other data or settings ({file} differs): "
+                    "delete that folder and its results, or give another workspace"
+                )
+    else:
+        with atomic_path(folder) as part:
+            part.mkdir()
+            for channel, files in channels.items():
+                place_frames(files, part / channel, copy=copy)
+            for file, text in texts.items():
+                write_text(part / file, text)
+    return int(np.count_nonzero(anchors))
 
 
 def _lines(lines: Iterable[str]) -> str:
