@@ -70,6 +70,12 @@ def test_boxes_and_scores(sequences: Path, tracker: str, name: str) -> None:
     assert_same(found, PINNED["boxes"][tracker][name], 1e-3, 0)
 
 
+@pytest.mark.parametrize("name", ["thermal drops out", "template update", "wide search"])
+def test_boxes_and_scores_by_openvino(sequences: Path, name: str) -> None:
+    found = boxes(sequences, "lrrtrack_lite", SCENARIOS["lrrtrack_lite"][name], "openvino")
+    assert_same(found, PINNED["boxes"]["lrrtrack_lite"][name], 1e-3, 0)
+
+
 def test_every_scenario_shows_something_of_its_own() -> None:
     """If two of a tracker gave the same boxes, one would hold nothing."""
     for tracker, cases in PINNED["boxes"].items():

@@ -12,6 +12,7 @@ from rgbt_track.config.parsing import read_yaml
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import check_weights_config, load_weights
+from rgbt_track.models.engines.create import choose_engine, create_engine
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 from rgbt_track.resources import WEIGHTS
@@ -23,7 +24,12 @@ class UntrainedWarning(UserWarning):
 
 
 def load_tracker(
-    name: str | Path, device: str | torch.device = "cpu", weights: str | Path | None = None
+    name: str | Path,
+    device: str | torch.device = "cpu",
+    weights: str | Path | None = None,
+    *,
+    engine: str = "auto",
+    precision: str = "fp32",
 ) -> Tracker:
     """Load a tracker by the name of a shipped configuration or the path of a YAML file.
 
@@ -32,15 +38,20 @@ def load_tracker(
         device: a ``torch`` device name.
         weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
             configuration's own weights are taken.
+        engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", which is
+            OpenVINO where it is installed and gains (``models/engines/create.py``), else torch.
+        precision: "fp32", or "bf16" (torch and OpenVINO).
 
     Raises:
         FileNotFoundError: unknown name, or no such file.
-        ValueError: a setting, a weights file or a device that does not fit, named.
+        ModuleNotFoundError: an engine that is not installed.
+        ValueError: a setting, a weights file, an engine or a device that does not fit, named.
 
     Warns ``UntrainedWarning`` when there are no weights for a network that needs them.
     """
     torch_device = check_device(device)
     config = read_config(name)
+    engine = choose_engine(engine, precision, torch_device, is_learned=config.model.is_learned)
     network = build_network(config.model, seed=0)
     file = Path(weights) if weights is not None else own_weights(config, name)
     if file is not None:
@@ -53,7 +64,8 @@ def load_tracker(
             UntrainedWarning,
             stacklevel=2,
         )
-    return Tracker(prepare_for_inference(network), config, torch_device)
+    network = prepare_for_inference(network)
+    return Tracker(create_engine(network, config, torch_device, engine, precision), config)
 
 
 def read_config(name: str | Path) -> Config:

@@ -80,7 +80,9 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
 }
 
 
-def boxes(sequences: Path, tracker: str, scenario: Scenario) -> list[list[float]]:
+def boxes(
+    sequences: Path, tracker: str, scenario: Scenario, engine: str = "torch"
+) -> list[list[float]]:
     """x, y, w, h and score of every frame of a scenario."""
     values = yaml.safe_load((EXPERIMENTS / f"{tracker}.yaml").read_text())
     values["tracking"] = {**values["tracking"], **scenario.tracking}
@@ -90,7 +92,7 @@ def boxes(sequences: Path, tracker: str, scenario: Scenario) -> list[list[float]
     path.write_text(yaml.safe_dump(values))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded = load_tracker(path)
+        loaded = load_tracker(path, engine=engine)
     folder = sequences / scenario.sequence
     first = np.loadtxt(folder / "groundtruth.txt", delimiter=",")[0]
     rows, state = [], None
@@ -117,7 +119,7 @@ def responses() -> dict[str, Any]:
     """lrrtrack_r50 as it starts from seed 0: each branch's logits and offsets, every 97th."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = load_tracker("lrrtrack_r50").engine.network
+        network = load_tracker("lrrtrack_r50", engine="torch").engine.network
     rng = np.random.default_rng(2)
     sides = {"template": 127, "search": 191}
     crops = {

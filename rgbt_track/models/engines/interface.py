@@ -37,6 +37,12 @@ class BranchResponse(NamedTuple):
     cls: Array
     loc: Array
 
+    @classmethod
+    def from_batch(cls, logits: Array, offsets: Array) -> BranchResponse:
+        """Of a head's outputs for one crop, (1, 2 k, S, S) and (1, 4 k, S, S)."""
+        size = logits.shape[-1]
+        return cls(logits.reshape(2, -1, size, size), offsets.reshape(4, -1, size, size))
+
     @property
     def logit(self) -> Array:
         """Foreground against background, (k, S, S): the softmax of the two is its sigmoid."""

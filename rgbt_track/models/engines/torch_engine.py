@@ -30,13 +30,19 @@ class TorchEngine:
         device: a ``torch`` device name.
         threads: CPU threads while the network runs, whatever the program around has set; 0 for as
             many as that.
+        dtype: what the network computes in, ``torch.float32`` or ``torch.bfloat16``; responses are
+            float32.
     """
 
     def __init__(
-        self, network: RGBTNetwork, device: str | torch.device = "cpu", threads: int = 0
+        self,
+        network: RGBTNetwork,
+        device: str | torch.device = "cpu",
+        threads: int = 0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.device = torch.device(device)
-        self.network = network.to(self.device).eval()
+        self.device, self.dtype = torch.device(device), dtype
+        self.network = network.to(self.device, dtype).eval()
         self.threads = threads
 
     def template(self, crops: InputCrops) -> Template:
@@ -66,7 +72,9 @@ class TorchEngine:
         return {name: BranchTemplate(levels[name], kernels[name]) for name in levels}
 
     def _tensors(self, crops: InputCrops) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(crop).to(self.device) for name, crop in crops.items()}
+        return {
+            name: torch.from_numpy(crop).to(self.device, self.dtype) for name, crop in crops.items()
+        }
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:
@@ -84,6 +92,4 @@ def as_engine(
 
 
 def _to_numpy(response: Response) -> BranchResponse:
-    size = response.cls.shape[-1]
-    cls, loc = (part[0].float().cpu().numpy() for part in response)
-    return BranchResponse(cls.reshape(2, -1, size, size), loc.reshape(4, -1, size, size))
+    return BranchResponse.from_batch(*(part.float().cpu().numpy() for part in response))

@@ -1,0 +1,37 @@
+"""Graphs run by ONNX Runtime on the CPU, each loaded when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import onnxruntime
+
+from rgbt_track.models.engines.graph_engine import Arrays
+
+
+class OnnxRuntimeRunner:
+    """Runs graphs on the CPU in fp32.
+
+    Args:
+        read: a graph's name -> an ONNX model's path, or the model in memory.
+        threads: CPU threads.
+    """
+
+    def __init__(self, read: Callable[[str], Any], threads: int = 1) -> None:
+        self._read = read
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.log_severity_level = 3  # errors; warnings tell of unused initializers
+        # Threads that spin while they wait slow down whatever else the machine does.
+        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def run(self, graph: str, inputs: Arrays) -> Arrays:
+        if graph not in self._sessions:
+            self._sessions[graph] = onnxruntime.InferenceSession(
+                self._read(graph), self._options, providers=["CPUExecutionProvider"]
+            )
+        session = self._sessions[graph]
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, inputs), strict=True))
