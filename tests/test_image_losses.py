@@ -28,8 +28,8 @@ class Blocks(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, stride=1) for a, b in sizes).double()
         self.dropout = nn.Dropout()
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        maps, x = [], pictures / 50
+    def forward(self, images: Tensor) -> list[Tensor]:
+        maps, x = [], images / 50
         for layer in self.layers:
             x = self.dropout(layer(x)).relu()
             maps.append(x)
@@ -43,8 +43,8 @@ def sources(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     return 3 * fused - 1, 255 * visible, 255 * infrared
 
 
-def features(blocks: Blocks, pictures: np.ndarray) -> list[np.ndarray]:
-    return [array(x) for x in blocks.eval()(torch.from_numpy(np.repeat(pictures, 3, axis=1)))]
+def features(blocks: Blocks, images: np.ndarray) -> list[np.ndarray]:
+    return [array(x) for x in blocks.eval()(torch.from_numpy(np.repeat(images, 3, axis=1)))]
 
 
 @pytest.mark.parametrize("seed", range(3))

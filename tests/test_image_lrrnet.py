@@ -16,7 +16,7 @@ from fusion_modules.image import LRRNet, fuse_tiled, min_max, parts_tiled, to_ui
 from fusion_modules.image.official_weights import is_official, official_name
 
 
-def pictures(height: int = 6, width: int = 5, batch: int = 1) -> tuple[Tensor, Tensor]:
+def images(height: int = 6, width: int = 5, batch: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(height * width)
     shape = (batch, 1, height, width)
     return torch.rand(shape, generator=generator), torch.rand(shape, generator=generator)
@@ -47,7 +47,7 @@ def test_forward_is_the_authors_network_loop_by_loop(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "authors.model")
     network = LRRNet.from_official(tmp_path / "authors.model")
     assert not network.training
-    visible, infrared = pictures()
+    visible, infrared = images()
     expected = twin.official_lrrnet(
         state, reference.array(infrared[0]), reference.array(visible[0])
     )
@@ -61,7 +61,7 @@ def test_gradient_is_that_of_the_twin() -> None:
     network = LRRNet(width=2, blocks=2).double()
     state = {key: value.double() for key, value in official_state(network).items()}
     network.load_state_dict({key: state[official_name(key)] for key in network.state_dict()})
-    visible, infrared = (x.double() for x in pictures(4, 3))
+    visible, infrared = (x.double() for x in images(4, 3))
     probe = torch.randn(1, 1, 4, 3, generator=torch.Generator().manual_seed(1)).double()
     (network(visible, infrared) * probe).sum().backward()
     for key, parameter in network.named_parameters():
@@ -115,7 +115,7 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_parts_add_up_to_the_fused_picture() -> None:
     network = LRRNet(width=4)
-    visible, infrared = pictures(batch=2)
+    visible, infrared = images(batch=2)
     parts = network.parts(visible, infrared)
     assert tuple(parts) == LRRNet.part_names
     together = parts["low_rank_fused"] + parts["sparse_fused"]
@@ -129,7 +129,7 @@ def test_parts_add_up_to_the_fused_picture() -> None:
 @pytest.mark.parametrize(("size", "tile"), [((50, 41), 16), ((33, 64), 20), ((9, 70), 64)])
 def test_tiles_leave_no_seams(extractor: str, size: tuple[int, int], tile: int) -> None:
     network = LRRNet(width=4, extractor=extractor).double()
-    visible, infrared = (x.double() for x in pictures(*size, batch=2))
+    visible, infrared = (x.double() for x in images(*size, batch=2))
     with torch.no_grad():
         whole = network(visible, infrared)
         torch.testing.assert_close(fuse_tiled(network, visible, infrared, tile), whole)
@@ -145,7 +145,7 @@ def test_margin_is_exactly_how_far_a_pixel_reaches(extractor: str) -> None:
         for parameter in network.parameters():
             parameter.abs_()
     reach = network.margin
-    visible, infrared = (x.double() for x in pictures(2 * reach + 5, 3))
+    visible, infrared = (x.double() for x in images(2 * reach + 5, 3))
     visible.requires_grad_()
     network(visible, infrared)[0, 0, reach + 2, 1].backward()
     assert visible.grad is not None
@@ -155,7 +155,7 @@ def test_margin_is_exactly_how_far_a_pixel_reaches(extractor: str) -> None:
 
 def test_tiles_beside_each_other() -> None:
     network = LRRNet(width=4)
-    visible, infrared = pictures(50, 41)
+    visible, infrared = images(50, 41)
     with ThreadPoolExecutor(3) as executor:
         fused = fuse_tiled(network, visible, infrared, 16, executor)
         assert fused.requires_grad and torch.equal(
@@ -169,7 +169,7 @@ def test_tiles_beside_each_other() -> None:
 
 def test_tile_sizes_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="tile is 0; expected a whole number"):
-        fuse_tiled(LRRNet(width=2), *pictures(), tile=0)
+        fuse_tiled(LRRNet(width=2), *images(), tile=0)
 
 
 def test_ablations_differ_only_in_the_extractor() -> None:
@@ -188,7 +188,7 @@ def test_ablations_differ_only_in_the_extractor() -> None:
 
 def test_bad_pictures_are_refused() -> None:
     network = LRRNet(width=2)
-    visible, infrared = pictures()
+    visible, infrared = images()
     broken = infrared.clone()
     broken[0, 0, 0, 0] = torch.inf
     for bad_visible, bad_infrared, message in [

@@ -1,4 +1,4 @@
-"""Every metric against its loop-written twin, on pictures with structure, and known values."""
+"""Every metric against its loop-written twin, on images with structure, and known values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Triple = tuple[twin.Bytes, twin.Bytes, twin.Bytes]
 
 
 def triple(seed: int, height: int = 46, width: int = 53) -> Triple:
-    """A smooth scene with edges seen by two cameras, and a fused picture."""
+    """A smooth scene with edges seen by two cameras, and a fused image."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     visible = 90 + 60 * np.sin(x / 5 + seed) * np.cos(y / 7) + 40 * (x > width // 2)
@@ -67,7 +67,7 @@ def test_nabf_pixel_by_pixel(scale: float) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_nabf_decides_ties_by_the_order_of_summation(seed: int) -> None:
-    """A fused picture equal to a source in places: a rounding more would count as an artifact."""
+    """A fused image equal to a source in places: a rounding more would count as an artifact."""
     rng = np.random.default_rng(seed)
     source = rng.integers(0, 256, (20, 24)) / 255
     fused = source.copy()
@@ -109,7 +109,7 @@ def test_pyramid_value_by_value() -> None:
     """Filters unfolded by hand from their corners; two levels of the four."""
     from fusion_modules.image import steerable
 
-    picture = triple(0, 26, 31)[1] / 255
+    image = triple(0, 26, 31)[1] / 255
 
     def full(corner: tuple[tuple[float, ...], ...]) -> np.ndarray:
         n = 2 * len(corner) - 1
@@ -124,9 +124,9 @@ def test_pyramid_value_by_value() -> None:
         band[6 - r, c] = -band[r, c]
     assert low_0.sum() == pytest.approx(1, abs=0.01) and low.sum() == pytest.approx(2, abs=0.02)
     assert abs(band.sum()) < 1e-12
-    picture_0 = twin.correlate(picture, low_0)
+    picture_0 = twin.correlate(image, low_0)
     picture_1 = twin.correlate(picture_0, low, step=2)
-    got = oriented_bands(torch.from_numpy(picture))
+    got = oriented_bands(torch.from_numpy(image))
     assert [tuple(pair[0].shape) for pair in got] == [(26, 31), (13, 16), (7, 8), (4, 4)]
     for level, base in enumerate((picture_0, picture_1)):
         np.testing.assert_allclose(got[level][0].numpy(), twin.correlate(base, band), atol=1e-12)
@@ -134,7 +134,7 @@ def test_pyramid_value_by_value() -> None:
 
 
 def test_values_of_other_programs() -> None:
-    """This picture's VIF by pyrtools' pyramid (1.1.1) and its SSIM by scipy's Gaussian (1.17)."""
+    """This image's VIF by pyrtools' pyramid (1.1.1) and its SSIM by scipy's Gaussian (1.17)."""
     fused, visible, infrared = triple(7, 96, 112)
     got = fusion_metrics(fused, visible, infrared)
     assert got["VIF"] == pytest.approx(0.5989417896503757, abs=1e-9)
@@ -154,12 +154,12 @@ def test_equal_pictures_and_blank_sources() -> None:
 def test_what_is_no_picture_is_refused() -> None:
     fused, visible, infrared = triple(0)
     for bad, message in [
-        (fused[..., None].repeat(3, -1), r"fused picture is .* expected \(H, W\) uint8"),
-        (fused / 255, "fused picture is torch.float64"),
+        (fused[..., None].repeat(3, -1), r"fused image is .* expected \(H, W\) uint8"),
+        (fused / 255, "fused image is torch.float64"),
         (fused[1:], r"differ in size: fused \(45, 53\), visible \(46, 53\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             fusion_metrics(bad, visible, infrared)
-    with pytest.raises(ValueError, match="VIF needs pictures of at least 25x25; got 24x30"):
+    with pytest.raises(ValueError, match="VIF needs images of at least 25x25; got 24x30"):
         fusion_metrics(*triple(0, 24, 30))
     assert np.isfinite(list(fusion_metrics(*triple(0, 25, 25)).values())).all()
