@@ -203,8 +203,9 @@ def test_auto_is_openvino_where_it_gains(monkeypatch: pytest.MonkeyPatch) -> Non
     assert choose_engine("auto", "bf16", "cpu:0") == "openvino"
     assert choose_engine("auto", "fp32", "cpu", is_learned=False) == "torch"
     assert choose_engine("auto", "fp32", "cuda:1") == "torch"
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert choose_engine("auto", "fp32", "cpu") == "torch"
+    for missing in ("onnx", "openvino"):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, gone=missing: name != gone)
+        assert choose_engine("auto", "fp32", "cpu") == "torch"
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

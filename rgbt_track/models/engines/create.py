@@ -33,7 +33,11 @@ _PRECISIONS_OF = {
     "onnxruntime": ("fp32",),
     "openvino": ("fp32", "bf16"),
 }
-_EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
+# engine: (extra, the packages that it needs); torch traces graphs with the help of onnx.
+_PACKAGES = {
+    "onnxruntime": ("onnx", ("onnx", "onnxruntime")),
+    "openvino": ("openvino", ("onnx", "openvino")),
+}
 
 
 def choose_engine(
@@ -55,10 +59,11 @@ def choose_engine(
     check_choice("unknown precision", precision, PRECISIONS)
     on_cpu = str(device).startswith("cpu")
     if engine == "auto":
-        gains = on_cpu and is_learned and importlib.util.find_spec("openvino") is not None
+        gains = on_cpu and is_learned and _is_installed("openvino")
         engine = "openvino" if gains else "torch"
-    if engine in _EXTRAS:
-        require(_EXTRAS[engine], engine)
+    if engine in _PACKAGES:
+        extra, packages = _PACKAGES[engine]
+        require(extra, *packages)
     if engine != "torch" and not on_cpu:
         raise ValueError(f"engine {engine!r} runs on the CPU; for device {str(device)!r} use torch")
     if precision == "int8":
@@ -70,6 +75,10 @@ def choose_engine(
         valid = [name for name, known in _PRECISIONS_OF.items() if precision in known]
         raise ValueError(f"engine {engine!r} has no {precision}; these have: {', '.join(valid)}")
     return engine
+
+
+def _is_installed(engine: str) -> bool:
+    return all(importlib.util.find_spec(package) for package in _PACKAGES[engine][1])
 
 
 def create_engine(

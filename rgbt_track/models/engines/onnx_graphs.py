@@ -1,7 +1,7 @@
 """The graphs of a network as ONNX models.
 
-By the exporter that traces: it needs no package but torch, and takes a third of a second for a
-small network, where tracing and converting by OpenVINO or ``torch.export`` take four times as long.
+By the exporter that traces: it takes a third of a second for a small network, where OpenVINO's own
+conversion takes four times as long, and it needs no package but torch and onnx.
 """
 
 from __future__ import annotations
