@@ -39,7 +39,7 @@ class Chatterbox:
         warnings.warn("a warning")
         return types.SimpleNamespace(box=box * float(os.environ.get("FACTOR", 1)), score=0.25)
 
-def load_tracker(name, device, weights):
+def load_tracker(name, device, weights, engine, precision):
     print("loading", end="")
     if name == "unknown":
         raise FileNotFoundError("unknown name 'unknown' \\u2014 caf\\u00e9")
@@ -266,7 +266,7 @@ class Server:
     def wait(self):
         return types.SimpleNamespace(type="quit")
 
-rgbt_track.load_tracker = lambda name, device, weights: happened("load") or Tracker()
+rgbt_track.load_tracker = lambda name, device, weights, **options: happened("load") or Tracker()
 trax.Server = Server
 from rgbt_track.vot.process import main
 main()

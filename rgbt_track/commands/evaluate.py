@@ -13,9 +13,11 @@ from rgbt_track.commands.options import (
     AnyTrackerName,
     DatasetName,
     DeviceNames,
+    EngineName,
     EvaluationSplitName,
     Force,
     Plots,
+    PrecisionName,
     RootFolder,
     RulesName,
     SequenceNames,
@@ -36,6 +38,7 @@ from rgbt_track.evaluation.trackers import (
     lacks_weights,
     short_name,
 )
+from rgbt_track.models.engines.create import choose_engine
 from rgbt_track.resources import default_tracker
 
 _SHOWN_FAILURES = 3
@@ -57,6 +60,8 @@ def evaluate(
     weights: WeightsFile = None,
     workers: WorkerCount = 1,
     device: DeviceNames = "cpu",
+    engine: EngineName = "auto",
+    precision: PrecisionName = "fp32",
     force: Force = False,
     plots: Plots = True,
 ) -> None:
@@ -72,9 +77,11 @@ def evaluate(
         require_matplotlib()
     data = open_evaluation_set(dataset, root, rules, split, sequence or None)
     name = tracker or default_tracker()
-    source = TrackerSource(name, str(weights) if weights else None)
+    source = TrackerSource(name, str(weights) if weights else None, engine, precision)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
+    for place in device.split(","):
+        choose_engine(engine, precision, place.strip())
     claim_tracker(folder, source, data, force=force)
     jobs = [
         Job(item, folder / f"{item.name}.txt", data.first_pixel) for item in data.sequences.values()
@@ -91,7 +98,7 @@ def claim_tracker(
     folder: Path, source: TrackerSource, data: EvaluationSet, *, force: bool, **more: Any
 ) -> None:
     """Make the results folder the tracker's own, and warn about one without trained weights."""
-    stamp = describe_tracker(source.name, source.weights)
+    stamp = describe_tracker(source.name, source.weights, source.precision)
     if lacks_weights(source.name, source.weights):
         typer.echo(
             f"warning: {source.name} has no trained weights: its boxes mean nothing", err=True

@@ -32,6 +32,10 @@ AnyTrackerNames = Annotated[
 WeightsFile = Annotated[Path | None, typer.Option(help="Weights instead of the tracker's own.")]
 DeviceName = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 DeviceNames = Annotated[str, typer.Option(help="cpu, cuda, or several to share: cuda:0,cuda:1.")]
+EngineName = Annotated[
+    str, typer.Option(help="auto, torch, onnxruntime or openvino: what runs the network.")
+]
+PrecisionName = Annotated[str, typer.Option(help="fp32, or bf16 with torch or openvino.")]
 AcceleratorName = Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")]
 WorkerCount = Annotated[int, typer.Option(min=1, help="Processes that run side by side.")]
 Force = Annotated[bool, typer.Option(help="Run again what is already there.")]

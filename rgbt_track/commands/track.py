@@ -14,7 +14,13 @@ import typer
 from rich.progress import track as progress
 
 from rgbt_track import load_tracker
-from rgbt_track.commands.options import DeviceName, TrackerName, WeightsFile
+from rgbt_track.commands.options import (
+    DeviceName,
+    EngineName,
+    PrecisionName,
+    TrackerName,
+    WeightsFile,
+)
 from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
 from rgbt_track.io.files import growing_file
 from rgbt_track.io.frames import Frame, prepare_frames
@@ -39,6 +45,8 @@ def track(
     tracker: TrackerName = None,
     weights: WeightsFile = None,
     device: DeviceName = "cpu",
+    engine: EngineName = "auto",
+    precision: PrecisionName = "fp32",
     out: Annotated[Path, typer.Option(help="One row x,y,w,h per frame.")] = Path("boxes.txt"),
     scores: Annotated[Path | None, typer.Option(help="One score per frame, in [0, 1].")] = None,
     video: Annotated[
@@ -68,7 +76,8 @@ def track(
             raise ValueError(f"{path} is a folder; give the name of a file")
     if picture is not None:
         check_image_name(picture)
-    count = _run(_load(tracker, device, weights), frames, first_box, out, scores, video, picture)
+    loaded = _load(tracker, device, weights, engine, precision)
+    count = _run(loaded, frames, first_box, out, scores, video, picture)
     typer.echo(f"{count} boxes in {out}" + (f", video in {video}" if video else ""))
 
 
@@ -83,10 +92,14 @@ def parse_box(text: str) -> list[float]:
     return values
 
 
-def _load(name: str | None, device: str, weights: Path | None) -> Tracker:
+def _load(
+    name: str | None, device: str, weights: Path | None, engine: str, precision: str
+) -> Tracker:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        loaded = load_tracker(name or default_tracker(), device, weights)
+        loaded = load_tracker(
+            name or default_tracker(), device, weights, engine=engine, precision=precision
+        )
     for warning in caught:
         typer.echo(f"warning: {warning.message}", err=True)
     note = f": {loaded.config.note}" if loaded.config.note else ""

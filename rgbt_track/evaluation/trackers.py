@@ -42,13 +42,21 @@ class TrackerSource:
 
     name: str
     weights: str | None = None
+    engine: str = "auto"
+    precision: str = "fp32"
 
     def load(self, device: str) -> AnyTracker:
         """Make the tracker; raises as ``load_tracker`` does, ``ValueError`` for a bad factory."""
-        return make_tracker(self.name, device, self.weights)
+        return make_tracker(self.name, device, self.weights, self.engine, self.precision)
 
 
-def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> AnyTracker:
+def make_tracker(
+    name: str,
+    device: str = "cpu",
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "fp32",
+) -> AnyTracker:
     """Load a tracker by name or YAML, or make somebody else's by ``package.module:factory``.
 
     A factory is called as ``factory(device=device)`` and returns an object with ``init(rgb, tir,
@@ -60,9 +68,11 @@ def make_tracker(name: str, device: str = "cpu", weights: str | None = None) -> 
 
         with warnings.catch_warnings():  # said once, by lacks_weights(), and not by every process
             warnings.simplefilter("ignore", UntrainedWarning)
-            return load_tracker(name, device=device, weights=weights)
+            return load_tracker(name, device, weights, engine=engine, precision=precision)
     if weights is not None:
         raise ValueError(f"weights cannot be given to {name}: its factory knows its own")
+    if (engine, precision) != ("auto", "fp32"):
+        raise ValueError(f"engine and precision cannot be given to {name}: its factory knows them")
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
@@ -81,8 +91,12 @@ def short_name(name: str) -> str:
     return name.rpartition(":")[2] if is_dotted(name) else Path(name).stem
 
 
-def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
-    """What tells two trackers apart: the settings and the digest of the weights.
+def describe_tracker(
+    name: str, weights: str | None = None, precision: str = "fp32"
+) -> dict[str, Any]:
+    """What tells two trackers apart: the settings, the digest of the weights and the precision.
+
+    Device and engine are no part of it: their boxes agree to a thousandth of a pixel.
 
     Raises as ``load_tracker`` does.
     """
@@ -96,7 +110,12 @@ def describe_tracker(name: str, weights: str | None = None) -> dict[str, Any]:
     file = Path(weights) if weights is not None else own_weights(config, name)
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else None
     settings = {key: to_mapping(getattr(config, key)) for key in ("model", "tracking")}
-    return {"tracker": config.name, **settings, "weights_sha256": digest}
+    return {
+        "tracker": config.name,
+        **settings,
+        "weights_sha256": digest,
+        "precision": precision,
+    }
 
 
 def lacks_weights(name: str, weights: str | None = None) -> bool:

@@ -7,7 +7,8 @@ before the handshake, to which no time limit applies. One process serves a whole
 
 Settings come from the environment, as ``env_...`` lines of ``trackers.ini``:
 ``RGBT_TRACKER`` (a shipped configuration's name or an absolute YAML path), ``RGBT_WEIGHTS`` (an
-absolute path, optional) and ``RGBT_DEVICE`` (a torch device, ``cpu`` if not given).
+absolute path, optional), ``RGBT_DEVICE`` (a torch device, ``cpu`` if not given), ``RGBT_ENGINE``
+and ``RGBT_PRECISION`` (``auto`` and ``fp32`` if not given).
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ def _load() -> tuple[Tracker | None, Exception | None]:
             raise ValueError("trackers.ini does not say which tracker: add env_RGBT_TRACKER = NAME")
         weights = os.environ.get("RGBT_WEIGHTS") or None
         device = os.environ.get("RGBT_DEVICE") or "cpu"
-        tracker = load_tracker(name, device=device, weights=weights)
+        engine = os.environ.get("RGBT_ENGINE") or "auto"
+        precision = os.environ.get("RGBT_PRECISION") or "fp32"
+        tracker = load_tracker(name, device, weights, engine=engine, precision=precision)
         # Lazy allocations happen before the handshake, where a real-time run is not timed.
         frame = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
         state = tracker.init(frame, frame, (48.0, 48.0, 32.0, 32.0))

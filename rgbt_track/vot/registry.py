@@ -30,16 +30,30 @@ def shipped_sections() -> dict[str, Section]:
 
 
 def tracker_section(
-    tracker: str | Path, weights: str | Path | None = None, device: str | None = None
+    tracker: str | Path,
+    weights: str | Path | None = None,
+    device: str | None = None,
+    engine: str = "auto",
+    precision: str = "fp32",
 ) -> tuple[str, Section]:
     """Name and section for one configuration, by shipped name or YAML path.
 
-    A network without weights is called untrained in the label that reports show. Raises what
-    ``load_tracker`` raises for an unknown name, and ``FileNotFoundError`` for missing weights.
+    A network without weights is called untrained in the label that reports show.
+
+    Args:
+        tracker: a shipped name, or a YAML file.
+        weights: weights instead of its own.
+        device: where it runs; ``None``: on the CPU.
+        engine, precision: what runs its network, as in ``load_tracker``.
+
+    Raises what ``load_tracker`` raises for an unknown name or an engine that does not fit, and
+    ``FileNotFoundError`` for missing weights.
     """
+    from rgbt_track.models.engines.create import choose_engine
     from rgbt_track.tracking.loading import is_untrained, read_config
 
     config = read_config(tracker)
+    choose_engine(engine, precision, device or "cpu", is_learned=config.model.is_learned)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
     is_file = Path(tracker).suffix in (".yaml", ".yml")
@@ -57,6 +71,10 @@ def tracker_section(
         section["env_RGBT_WEIGHTS"] = _escape(Path(weights).resolve())
     if device is not None:
         section["env_RGBT_DEVICE"] = device
+    if engine != "auto":
+        section["env_RGBT_ENGINE"] = engine
+    if precision != "fp32":
+        section["env_RGBT_PRECISION"] = precision
     installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     if str(_PACKAGE_PARENT) not in installed:
         section["paths"] = _escape(_PACKAGE_PARENT)

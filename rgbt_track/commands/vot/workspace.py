@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from rgbt_track.commands.common import progress_bar
-from rgbt_track.commands.options import DatasetName, RootFolder, SplitName
+from rgbt_track.commands.options import (
+    DatasetName,
+    EngineName,
+    PrecisionName,
+    RootFolder,
+    SplitName,
+)
 from rgbt_track.data.open import open_dataset
 from rgbt_track.vot.registry import tracker_section
 from rgbt_track.vot.workspace import build_workspace
@@ -32,6 +38,8 @@ def vot_workspace(
     device: Annotated[
         str | None, typer.Option(help="Where the --tracker runs: cpu, cuda, mps.")
     ] = None,
+    engine: EngineName = "auto",
+    precision: PrecisionName = "fp32",
     fps: Annotated[
         int, typer.Option(min=1, help="The videos' frame rate, the time limit of real-time runs.")
     ] = 30,
@@ -48,9 +56,12 @@ def vot_workspace(
     Example: `rgbt-track vot workspace plain --root my_videos my_workspace`
     """
     trackers = tracker or []
-    if (weights or device) and len(trackers) != 1:
-        raise ValueError("--weights and --device belong to one --tracker: name it")
-    chosen = dict(tracker_section(name, weights, device) for name in trackers)
+    special = weights or device or (engine, precision) != ("auto", "fp32")
+    if special and len(trackers) != 1:
+        raise ValueError(
+            "--weights, --device, --engine and --precision belong to one --tracker: name it"
+        )
+    chosen = dict(tracker_section(name, weights, device, engine, precision) for name in trackers)
     sequences = open_dataset(dataset, root, split)
     with progress_bar("sequences") as on_progress:
         built = build_workspace(
