@@ -71,6 +71,10 @@ class Commands(LazyGroup):
             "rgbt_track.commands.train:train",
             "Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.",
         ),
+        "tune": (
+            "rgbt_track.commands.tune:tune",
+            "Search a tracker's settings for the highest mean AO on validation sequences.",
+        ),
         "evaluate": (
             "rgbt_track.commands.evaluate:evaluate",
             "Run a tracker over a data set, one pass, and score it.",

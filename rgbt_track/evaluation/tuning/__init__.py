@@ -1,0 +1,1 @@
+"""Search of tracking settings over validation sequences; ``optuna`` proposes what to try."""
