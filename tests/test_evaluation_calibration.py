@@ -32,12 +32,12 @@ def sigmoid(value: np.ndarray) -> np.ndarray:
 # --- reliability
 
 
-def slow_error(scores: np.ndarray, right: np.ndarray, bins: int) -> float:
+def slow_error(scores: np.ndarray, correct: np.ndarray, bins: int) -> float:
     """The definition, bin by bin: (k / B, (k + 1) / B], and 0 in the first."""
     total = 0.0
     for k in range(bins):
         inside = [k < s * bins <= k + 1 or (s == 0 and k == 0) for s in scores]
-        chosen = [(s, r) for s, r, i in zip(scores, right, inside, strict=True) if i]
+        chosen = [(s, r) for s, r, i in zip(scores, correct, inside, strict=True) if i]
         if chosen:
             mean_score = sum(s for s, _ in chosen) / len(chosen)
             share = sum(r for _, r in chosen) / len(chosen)
@@ -49,20 +49,20 @@ def slow_error(scores: np.ndarray, right: np.ndarray, bins: int) -> float:
 def test_the_calibration_error_is_that_of_the_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores = np.concatenate([rng.random(200), [0.0, 0.5, 1.0]])
-    right = rng.random(203) < scores**2
+    correct = rng.random(203) < scores**2
     for bins in (1, 4, 10):
-        diagram = reliability(scores, right, bins)
-        assert diagram.error == pytest.approx(slow_error(scores, right, bins))
+        diagram = reliability(scores, correct, bins)
+        assert diagram.error == pytest.approx(slow_error(scores, correct, bins))
         assert diagram.frames.sum() == 203
 
 
 def test_scores_that_say_what_happens_have_no_error() -> None:
-    right = np.arange(10) < 8
-    assert reliability(np.full(10, 0.8), right).error == pytest.approx(0)
-    sure = reliability(np.full(10, 0.95), right)
+    correct = np.arange(10) < 8
+    assert reliability(np.full(10, 0.8), correct).error == pytest.approx(0)
+    sure = reliability(np.full(10, 0.95), correct)
     assert sure.error == pytest.approx(0.15)
     assert sure.frames.tolist() == [0] * 9 + [10]
-    assert np.isnan(sure.score[:9]).all() and sure.right[9] == pytest.approx(0.8)
+    assert np.isnan(sure.score[:9]).all() and sure.correct[9] == pytest.approx(0.8)
 
 
 # --- which frames count
@@ -77,16 +77,16 @@ def test_absent_frames_are_never_right_and_unlabelled_ones_do_not_count() -> Non
     assert frames.scores.tolist() == [0.9, 0.7, 0.6]
     assert frames.present.tolist() == [True, False, True]
     np.testing.assert_allclose(frames.overlaps, [1, 0, 3 / 17])
-    assert frames.right.tolist() == [True, False, False]
+    assert frames.correct.tolist() == [True, False, False]
 
 
 # --- precision and recall
 
 
 def slow_curves(scores, overlaps, present, threshold) -> tuple[float, float]:
-    claimed = [o for s, o in zip(scores, overlaps, strict=True) if s >= threshold]
-    precision = sum(claimed) / len(claimed) if claimed else 1.0
-    return precision, sum(claimed) / sum(present)
+    reported = [o for s, o in zip(scores, overlaps, strict=True) if s >= threshold]
+    precision = sum(reported) / len(reported) if reported else 1.0
+    return precision, sum(reported) / sum(present)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -114,9 +114,9 @@ def test_a_score_that_falls_when_the_target_leaves_is_worth_full_marks() -> None
     blind = ScoredFrames(np.full(10, 0.9), overlaps, present)
     curve = long_term([always, aware])
     assert curve.thresholds[curve.best] == 0.9
-    assert curve.f[curve.best] == pytest.approx(0.8) and curve.absent_found == 1
+    assert curve.f[curve.best] == pytest.approx(0.8) and curve.absent_accuracy == 1
     curve = long_term([always, blind])
-    assert curve.absent == 4 and curve.absent_found == 0
+    assert curve.absent == 4 and curve.absent_accuracy == 0
     precision, recall = (0.8 + 0.48) / 2, 0.8
     assert curve.f[curve.best] == pytest.approx(2 * precision * recall / (precision + recall))
 
@@ -136,14 +136,14 @@ def test_only_what_can_be_known_is_said() -> None:
 
 def test_the_fit_has_the_closed_form_of_two_scores() -> None:
     """With two different scores, two numbers meet the mean target at each of them exactly."""
-    counts = {0.9: (60, 40), 0.99: (95, 5)}  # score: right and wrong frames
+    counts = {0.9: (60, 40), 0.99: (95, 5)}  # score: correct and wrong frames
     scores = np.concatenate([np.full(sum(n), s) for s, n in counts.items()])
-    right = np.concatenate([np.arange(sum(n)) < n[0] for n in counts.values()])
+    correct = np.concatenate([np.arange(sum(n)) < n[0] for n in counts.values()])
     hit, miss = 156 / 157, 1 / 47
     means = [(n[0] * hit + n[1] * miss) / sum(n) for n in counts.values()]
     low, high = map(logit, counts)
     expected_scale = (logit(means[1]) - logit(means[0])) / (high - low)
-    scale, bias = fit_recalibration(scores, right)
+    scale, bias = fit_recalibration(scores, correct)
     assert scale == pytest.approx(expected_scale, rel=1e-6)
     assert bias == pytest.approx(logit(means[0]) - expected_scale * low, rel=1e-6)
 
@@ -153,26 +153,26 @@ def test_the_fit_finds_how_scores_were_distorted(scale: float, bias: float) -> N
     rng = np.random.default_rng(0)
     true = rng.random(20_000) * 0.96 + 0.02
     scores = sigmoid((np.log(true / (1 - true)) - bias) / scale)
-    right = rng.random(20_000) < true
-    fitted = fit_recalibration(scores, right)
+    correct = rng.random(20_000) < true
+    fitted = fit_recalibration(scores, correct)
     assert fitted == pytest.approx((scale, bias), abs=0.06)
     better = [recalibrate(score, *fitted) for score in scores]
-    assert reliability(better, right).error < 0.02 < reliability(scores, right).error
+    assert reliability(better, correct).error < 0.02 < reliability(scores, correct).error
 
 
 def test_scores_in_the_wrong_order_keep_it_and_lose_their_weight() -> None:
     scores = np.repeat([0.2, 0.9], 50)
-    right = np.repeat([True, False], 50)
-    scale, bias = fit_recalibration(scores, right)
+    correct = np.repeat([True, False], 50)
+    scale, bias = fit_recalibration(scores, correct)
     assert scale == 0.01
     mean = np.mean([recalibrate(s, scale, bias) for s in scores])
     assert mean == pytest.approx(0.5 * (51 / 52 + 1 / 52))
 
 
-@pytest.mark.parametrize("right", [True, False])
-def test_a_fit_needs_right_and_wrong_frames(right: bool) -> None:
+@pytest.mark.parametrize("correct", [True, False])
+def test_a_fit_needs_right_and_wrong_frames(correct: bool) -> None:
     with pytest.raises(ValueError, match="needs both"):
-        fit_recalibration([0.5, 0.6], [right, right])
+        fit_recalibration([0.5, 0.6], [correct, correct])
 
 
 def test_recalibration_keeps_order_and_ends() -> None:

@@ -151,13 +151,13 @@ def test_scores_of_a_tracker_are_compared_with_what_is_right(root, scored, tmp_p
     run("score", "plain", "--root", root, "--results", scored, "--out", out)
     document = json.loads((out / "scores.json").read_text())["trackers"]
     near = document["near"]["calibration"]["reliability"]
-    assert near["calibration_error"] == pytest.approx(0.1)  # all 12 right, at a score of 0.9
+    assert near["calibration_error"] == pytest.approx(0.1)  # all 12 correct, at a score of 0.9
     assert sum(near["frames"]) == near["frames"][8] == 12
-    assert near["right"] == [None] * 8 + [1.0, None]
+    assert near["correct"] == [None] * 8 + [1.0, None]
     assert document["near"]["calibration"]["long_term"] is None
     text = "".join(Page((out / "report.html").read_text(encoding="utf-8")).words)
-    assert "What the scores say" in text and "absent" not in text
-    assert "calibration error" in (out / "scores.md").read_text()
+    assert "Score calibration" in text and "absent" not in text
+    assert "ECE" in (out / "scores.md").read_text()
     assert ElementTree.parse(out / "reliability.svg").getroot().tag.endswith("svg")
     assert not (out / "long_term.svg").exists()
 
@@ -168,7 +168,7 @@ def test_frames_without_the_target_test_the_score(absent, scored, tmp_path):
     document = json.loads((out / "scores.json").read_text())["trackers"]
     perfect, near = (document[name]["calibration"]["long_term"] for name in ("perfect", "near"))
     assert perfect["absent frames"] == near["absent frames"] == 4
-    assert (perfect["absent found"], near["absent found"]) == (1, 0)
+    assert (perfect["absent accuracy"], near["absent accuracy"]) == (1, 0)
     # leftgirl'swhitebag has 4 frames with the target, of which two score low.
     assert perfect["precision"] == 1 and perfect["recall"] == pytest.approx((1 + 1 / 2 + 1) / 3)
     overlap = 7 / 9

@@ -239,8 +239,8 @@ def test_groups_count_alike_and_settings_matter():
     assert stuck.groups["growing"] < good.groups["growing"] - 0.1
     # A third run, as the first: bit for bit, and nothing is left to ask of the network.
     again = objective.evaluate(tracker.settings)
-    assert again.sequences == good.sequences and again.recalled == 1
-    assert 0 < stuck.recalled < 1, "the first crop after the start is always the same"
+    assert again.sequences == good.sequences and again.cached == 1
+    assert 0 < stuck.cached < 1, "the first crop after the start is always the same"
     assert sum(len(frames.scores) for frames in good.scored) == 4 * 5
 
 
@@ -345,8 +345,8 @@ def test_a_search_over_a_tracker_resumes_and_reports_its_data(tmp_path):
         searching.search(Objective(tracker, other, 0), space, {}, trials=7, **options)
 
 
-def test_the_score_is_fitted_to_what_was_right():
-    """Half of the frames are labelled elsewhere, so that a sure score is right half of the time."""
+def test_the_score_is_fitted_to_what_was_correct():
+    """Half of the frames are labelled elsewhere, so that a high score is correct half the time."""
     clip = Clip(length=11)
     clip.boxes[1::2] += np.array([0, 50, 0, 0])
     objective = Objective(disc_tracker(), view_group([("a", [clip])]), 10**8)

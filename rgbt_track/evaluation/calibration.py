@@ -1,9 +1,9 @@
-"""How much a tracker's score says: whether its box is right, and whether the target is there.
+"""Calibration of a tracker's score: how often is the box correct, and is the target there at all?
 
 Reliability diagram and expected calibration error as in Guo et al., On calibration of modern neural
-networks, 2017: of the frames with a score of 0.8, 80 % should be right. Right is an overlap of more
-than a half; a frame in which the target is absent is never right. Precision, recall and F-score of
-the score as in the long-term challenges of VOT (Lukezic et al., Now you see me, 2018).
+networks, 2017: of the frames with a score of 0.8, 80 % should be correct. Correct is an overlap of
+more than 0.5; a frame in which the target is absent is never correct. Precision, recall and F-score
+of the score as in the long-term challenges of VOT (Lukezic et al., Now you see me, 2018).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rgbt_track.data.annotations import Annotation
 from rgbt_track.evaluation.metrics import f_score, long_term_curves
 
 Values = NDArray[np.floating]
-_RIGHT = 0.5
+_CORRECT_ABOVE = 0.5
 _THRESHOLDS = 100
 _CLIP = 1e-6  # scores of 0 and 1 have no finite logit
 _SMALLEST_SCALE = 0.01  # keeps the order of scores that say nothing
@@ -27,7 +27,7 @@ _SMALLEST_SCALE = 0.01  # keeps the order of scores that say nothing
 
 @dataclass(frozen=True)
 class ScoredFrames:
-    """The frames of one sequence of which the data set says where the target is, or that it is not.
+    """The frames of one sequence that are labelled, with a box or as absent.
 
     Scores (N,), overlaps (N,) with the ground truth, 0 where it is absent, and presence (N,).
     """
@@ -37,22 +37,22 @@ class ScoredFrames:
     present: NDArray[np.bool_]
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        return self.overlaps > _RIGHT
+    def correct(self) -> NDArray[np.bool_]:
+        return self.overlaps > _CORRECT_ABOVE
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram over B bins of equal width, and what it says in one number.
+    """A reliability diagram over B bins of equal width.
 
-    ``score`` and ``right`` (B,) are each bin's mean score and share of right frames, NaN in a bin
-    without frames; ``error`` is the expected calibration error, the mean of their differences over
-    all frames.
+    ``score`` and ``correct`` (B,) are each bin's mean score and share of correct frames, NaN in an
+    empty bin; ``error`` is the expected calibration error (ECE), the mean of their absolute
+    differences weighted by the bins' frames.
     """
 
     frames: NDArray[np.intp]
     score: Values
-    right: Values
+    correct: Values
     error: float
 
 
@@ -60,9 +60,9 @@ class Reliability:
 class LongTerm:
     """Precision, recall and F-score over thresholds of the score (T,), falling; means of sequences.
 
-    Frames of at least that score are those in which the tracker claims the target. ``best`` is the
-    threshold of the highest F-score; ``absent_found`` the share of all frames without the target
-    whose score is below it.
+    The tracker reports the target as present in frames of at least that score. ``best`` is the
+    threshold of the highest F-score; ``absent_accuracy`` is the share of the ``absent`` frames,
+    those without the target, whose score is below it.
     """
 
     thresholds: Values
@@ -70,7 +70,7 @@ class LongTerm:
     recall: Values
     f: Values
     absent: int
-    absent_found: float
+    absent_accuracy: float
 
     @property
     def best(self) -> int:
@@ -79,7 +79,7 @@ class LongTerm:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a tracker's scores say; ``None`` for what cannot be known.
+    """Both measures; ``None`` where one is not defined.
 
     A reliability needs scores in [0, 1], precision and recall need frames without the target.
     """
@@ -103,25 +103,26 @@ def scored_frames(scores: ArrayLike, boxes_xywh: ArrayLike, annotation: Annotati
 
 
 def calibrate_scores(sequences: Sequence[ScoredFrames], bins: int = 10) -> Calibration:
-    """Everything about the scores of a tracker on some sequences."""
-    scores, right, present = _pooled(sequences)
+    """Reliability and long-term measures of a tracker's scores on some sequences."""
+    scores, correct, present = _pooled(sequences)
     in_range = len(scores) > 0 and scores.min() >= 0 and scores.max() <= 1
     return Calibration(
-        reliability(scores, right, bins) if in_range else None,
+        reliability(scores, correct, bins) if in_range else None,
         long_term(sequences) if present.any() and not present.all() else None,
     )
 
 
-def reliability(scores: ArrayLike, right: ArrayLike, bins: int = 10) -> Reliability:
-    """Scores (N,) in [0, 1] against what was right (N,), in ``bins`` bins of equal width."""
-    scores, right = np.asarray(scores, float), np.asarray(right, bool)
+def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> Reliability:
+    """Scores (N,) in [0, 1] against what was correct (N,), in ``bins`` bins of equal width."""
+    scores, correct = np.asarray(scores, float), np.asarray(correct, bool)
     place = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)  # (k/B, (k+1)/B]
     frames = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean_score = np.bincount(place, scores, bins) / frames
-        share_right = np.bincount(place, right, bins) / frames
-    gaps = np.nan_to_num(np.abs(mean_score - share_right))
-    return Reliability(frames, mean_score, share_right, float((frames * gaps).sum() / len(scores)))
+        share_correct = np.bincount(place, correct, bins) / frames
+    gaps = np.nan_to_num(np.abs(mean_score - share_correct))
+    error = float((frames * gaps).sum() / len(scores))
+    return Reliability(frames, mean_score, share_correct, error)
 
 
 def long_term(sequences: Sequence[ScoredFrames]) -> LongTerm:
@@ -144,23 +145,23 @@ def long_term(sequences: Sequence[ScoredFrames]) -> LongTerm:
     )
 
 
-def fit_recalibration(scores: ArrayLike, right: ArrayLike) -> tuple[float, float]:
-    """Scale and bias of ``recalibrate`` that suit scores (N,) in [0, 1] and what was right (N,).
+def fit_recalibration(scores: ArrayLike, correct: ArrayLike) -> tuple[float, float]:
+    """Scale and bias of ``recalibrate`` that suit scores (N,) in [0, 1] and what was correct (N,).
 
     Platt's maximum likelihood, by Newton's method with step halving, with his targets that keep it
-    finite: (n + 1) / (n + 2) for the n right frames and 1 / (m + 2) for the m wrong ones. The scale
-    is at least 0.01. Raises ``ValueError`` unless there are both right and wrong frames.
+    finite: (n + 1) / (n + 2) for the n correct frames and 1 / (m + 2) for the m wrong ones. The
+    scale is at least 0.01. Raises ``ValueError`` unless there are both correct and wrong frames.
     """
-    right = np.asarray(right, bool)
-    hits, misses = int(right.sum()), int((~right).sum())
+    correct = np.asarray(correct, bool)
+    hits, misses = int(correct.sum()), int((~correct).sum())
     if not hits or not misses:
         raise ValueError(
-            f"{hits} right and {misses} wrong frames: a recalibration needs both; take harder or "
+            f"{hits} correct and {misses} wrong frames: a recalibration needs both; take harder or "
             "more sequences"
         )
     clipped = np.clip(np.asarray(scores, float), _CLIP, 1 - _CLIP)
     logits = np.log(clipped / (1 - clipped))
-    targets = np.where(right, (hits + 1) / (hits + 2), 1 / (misses + 2))
+    targets = np.where(correct, (hits + 1) / (hits + 2), 1 / (misses + 2))
     ones = np.ones_like(logits)
     scale, bias = _newton(np.stack([logits, ones], 1), targets, 0 * logits)
     if scale < _SMALLEST_SCALE:
@@ -192,6 +193,6 @@ def _newton(columns: Values, targets: Values, offset: Values) -> Values:
 
 
 def _pooled(sequences: Sequence[ScoredFrames]) -> tuple[Values, NDArray, NDArray]:
-    parts = [(sequence.scores, sequence.right, sequence.present) for sequence in sequences]
-    scores, right, present = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return scores, right, present
+    parts = [(sequence.scores, sequence.correct, sequence.present) for sequence in sequences]
+    scores, correct, present = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return scores, correct, present

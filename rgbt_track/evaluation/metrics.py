@@ -93,13 +93,13 @@ def long_term_curves(
     """Tracking precision and recall of one sequence at each threshold of the score, (T,) each.
 
     Lukezic et al., Now you see me: evaluating performance in long-term visual tracking, 2018,
-    equations 1 and 2. The tracker claims the target in frames of at least the threshold: precision
-    is the mean overlap over these, 1 where there are none; recall is their sum of overlaps over the
-    number of frames with the target. Overlaps are 0 in frames without it.
+    equations 1 and 2. The target is reported as present in frames whose score is at least the
+    threshold: precision is the mean overlap over these, 1 where there are none; recall is their sum
+    of overlaps over the number of frames with the target. Overlaps are 0 in frames without it.
     """
     overlaps = np.asarray(overlaps, float)
-    claimed = np.asarray(scores) >= np.asarray(thresholds)[:, None]
-    count, total = claimed.sum(1), (claimed * overlaps).sum(1)
+    reported = np.asarray(scores) >= np.asarray(thresholds)[:, None]
+    count, total = reported.sum(1), (reported * overlaps).sum(1)
     precision = np.divide(total, count, out=np.ones(len(count)), where=count > 0)
     return precision, total / np.asarray(present, bool).sum()
 

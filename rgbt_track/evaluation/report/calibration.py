@@ -1,4 +1,4 @@
-"""What trackers' scores say, as a table, as plots, and as numbers for programs."""
+"""Calibration of trackers' scores as a table, as plots, and as numbers for programs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.report.figures import line_style, new_axes, to_svg
 from rgbt_track.io.tables import Cell, Table
 
-_RELIABILITY = ("frames", "mean score", "right", "calibration error")
-_LONG_TERM = ("precision", "recall", "F", "at score", "absent frames", "absent found")
+_RELIABILITY = ("frames", "mean score", "correct", "ECE")
+_LONG_TERM = ("precision", "recall", "F", "at score", "absent frames", "absent accuracy")
 
 
 def calibration_table(entries: Sequence[Entry]) -> Table | None:
@@ -35,7 +35,7 @@ def calibration_table(entries: Sequence[Entry]) -> Table | None:
         for name, item in known
     ]
     columns = ("tracker", *_RELIABILITY, *(_LONG_TERM if absent else ()))
-    return Table("What the scores say", columns, tuple(rows), ranked=False)
+    return Table("Score calibration", columns, tuple(rows), ranked=False)
 
 
 def calibration_plots(entries: Sequence[Entry]) -> dict[str, str]:
@@ -62,16 +62,16 @@ def calibration_plots(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def reliability_plot(diagrams: Sequence[tuple[int, str, Reliability]]) -> str:
-    """Share of right frames over the score, as SVG: (place of the colour, name, diagram) each."""
+    """Share of correct frames over the score, as SVG: (place of the colour, name, diagram) each."""
     figure, axes = new_axes("Reliability of the score", "score", "share of frames with IoU > 0.5")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     for index, name, diagram in diagrams:
         filled = diagram.frames > 0
         label = f"{name} [{diagram.error:.3f}]"
-        score, right = diagram.score[filled], diagram.right[filled]
-        axes.plot(score, right, marker="o", label=label, **line_style(index))
+        score, correct = diagram.score[filled], diagram.correct[filled]
+        axes.plot(score, correct, marker="o", label=label, **line_style(index))
     axes.set_xlim(0, 1)
-    axes.legend(fontsize="small", title="calibration error", title_fontsize="small")
+    axes.legend(fontsize="small", title="ECE", title_fontsize="small")
     return to_svg(figure, "reliability")
 
 
@@ -98,7 +98,7 @@ def calibration_json(entry: Entry) -> dict[str, Any] | None:
             "calibration_error": item.reliability.error,
             "frames": item.reliability.frames.tolist(),
             "score": _without_nan(item.reliability.score),
-            "right": _without_nan(item.reliability.right),
+            "correct": _without_nan(item.reliability.correct),
         }
     if item.long_term:
         curve = item.long_term
@@ -115,10 +115,10 @@ def _reliability_cells(diagram: Reliability | None) -> tuple[Cell, ...]:
     if diagram is None:
         return (None,) * len(_RELIABILITY)
     shares = diagram.frames / diagram.frames.sum()
-    mean_score, right = (
-        float(np.nan_to_num(values) @ shares) for values in (diagram.score, diagram.right)
+    mean_score, correct = (
+        float(np.nan_to_num(values) @ shares) for values in (diagram.score, diagram.correct)
     )
-    return int(diagram.frames.sum()), mean_score, right, diagram.error
+    return int(diagram.frames.sum()), mean_score, correct, diagram.error
 
 
 def _long_term_cells(curve: LongTerm | None) -> tuple[Cell, ...]:
@@ -126,7 +126,7 @@ def _long_term_cells(curve: LongTerm | None) -> tuple[Cell, ...]:
         return (None,) * len(_LONG_TERM)
     best = curve.best
     values = (curve.precision[best], curve.recall[best], curve.f[best], curve.thresholds[best])
-    return (*map(float, values), curve.absent, curve.absent_found)
+    return (*map(float, values), curve.absent, curve.absent_accuracy)
 
 
 def _without_nan(values: np.ndarray) -> list[float | None]:

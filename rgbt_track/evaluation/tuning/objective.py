@@ -22,13 +22,13 @@ class Outcome:
     """What one choice of settings reached.
 
     ``sequences`` maps a group and a run in it to its AO without the first frame; ``scored`` are
-    the frames of all runs with their scores; ``recalled`` is the share of the network's responses
+    the frames of all runs with their scores; ``cached`` is the share of the network's responses
     that were in memory.
     """
 
     sequences: dict[str, dict[str, float]]
     scored: list[ScoredFrames]
-    recalled: float
+    cached: float
 
     @property
     def groups(self) -> dict[str, float]:

@@ -34,7 +34,7 @@ def trial_attributes(outcome: Outcome, seconds: float) -> dict[str, Any]:
         "groups": outcome.groups,
         "sequences": outcome.sequences,
         "seconds": round(seconds, 3),
-        "recalled": round(outcome.recalled, 4),
+        "cached": round(outcome.cached, 4),
     }
 
 
@@ -83,7 +83,7 @@ def write_trials(folder: Path, trials: Sequence[FrozenTrial], space: Space, abou
 
 
 def trials_table(trials: Sequence[FrozenTrial], space: Space) -> Table:
-    """One row per trial: AO, that of each group, its settings, seconds, and the share recalled."""
+    """One row per trial: AO, that of each group, its settings, seconds, and the share cached."""
     groups = list(trials[0].user_attrs["groups"])
     rows: list[tuple[Cell, ...]] = [
         (
@@ -92,11 +92,11 @@ def trials_table(trials: Sequence[FrozenTrial], space: Space) -> Table:
             *(trial.user_attrs["groups"][name] for name in groups),
             *(trial.params[name] for name in space),
             trial.user_attrs["seconds"],
-            trial.user_attrs["recalled"],
+            trial.user_attrs["cached"],
         )
         for trial in trials
     ]
-    columns = ("trial", "AO", *(f"AO {name}" for name in groups), *space, "seconds", "recalled")
+    columns = ("trial", "AO", *(f"AO {name}" for name in groups), *space, "seconds", "cached")
     return Table("Trials", columns, tuple(rows), ranked=False)
 
 

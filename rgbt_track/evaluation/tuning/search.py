@@ -101,18 +101,18 @@ def fit_score(
 ) -> ScoreFit:
     """Fit ``score_scale`` and ``score_bias`` to all frames of the objective.
 
-    A frame is right where the box overlaps the target by more than a half. Raises ``ValueError``
-    where all frames are right, or all wrong.
+    A frame is correct where the box overlaps the target by more than a half. Raises ``ValueError``
+    where all frames are correct, or all wrong.
     """
     raw = replace(tracking, score_scale=1.0, score_bias=0.0)
     scored = objective.evaluate(raw, on_progress).scored
     scores = np.concatenate([frames.scores for frames in scored])
-    right = np.concatenate([frames.right for frames in scored])
-    scale, bias = fit_recalibration(scores, right)
+    correct = np.concatenate([frames.correct for frames in scored])
+    scale, bias = fit_recalibration(scores, correct)
     scale, bias = round(scale, 6), round(bias, 6)
     fitted = [recalibrate(float(score), scale, bias) for score in scores]
     return ScoreFit(
         replace(tracking, score_scale=scale, score_bias=bias),
-        reliability(scores, right),
-        reliability(fitted, right),
+        reliability(scores, correct),
+        reliability(fitted, correct),
     )
