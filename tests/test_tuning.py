@@ -263,24 +263,24 @@ def history(study):
 
 
 def test_a_search_begins_as_it_was_and_finds_better(tmp_path):
-    study, seen = opened(tmp_path / "a.db"), []
-    run_trials(study, SPACE, 25, hill, seen.append)
-    assert len(seen) == 25 and seen[0].params == DEFAULT
+    study = opened(tmp_path / "a.db")
+    run_trials(study, SPACE, 25, hill)
+    assert len(history(study)) == 25 and history(study)[0][0] == DEFAULT
     assert default_trial(study).number == 0
     best = best_trial(study)
     assert best.params["kind"] == "b" and best.value > hill(None, DEFAULT) + 1
     again = opened(tmp_path / "b.db")
-    run_trials(again, SPACE, 25, hill, seen.append)
+    run_trials(again, SPACE, 25, hill)
     assert history(again) == history(study)
     other = opened(tmp_path / "c.db", seed=4)
-    run_trials(other, SPACE, 3, hill, seen.append)
+    run_trials(other, SPACE, 3, hill)
     assert history(other)[1:] != history(study)[1:3]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, error):
     whole = opened(tmp_path / "whole.db")
-    run_trials(whole, SPACE, 14, hill, lambda trial: None)
+    run_trials(whole, SPACE, 14, hill)
     for stop in (0, 5, 12):
         calls = []
 
@@ -292,9 +292,9 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path, error):
 
         path = tmp_path / f"{stop}.db"
         with pytest.raises(error):
-            run_trials(opened(path), SPACE, 14, interrupted, lambda trial: None)
+            run_trials(opened(path), SPACE, 14, interrupted)
         study = opened(path)
-        run_trials(study, SPACE, 14, hill, lambda trial: None)
+        run_trials(study, SPACE, 14, hill)
         assert history(study) == history(whole)
         assert default_trial(study).params == DEFAULT
 
@@ -304,10 +304,10 @@ def test_two_processes_share_the_work(tmp_path):
 
     def other_first(trial, values):
         if len(history(studies[1])) < 4:
-            run_trials(studies[1], SPACE, 4, hill, lambda trial: None)
+            run_trials(studies[1], SPACE, 4, hill)
         return hill(trial, values)
 
-    run_trials(studies[0], SPACE, 8, other_first, lambda trial: None)
+    run_trials(studies[0], SPACE, 8, other_first)
     settings = [json.dumps(params, sort_keys=True) for params, _ in history(studies[0])]
     assert len(settings) == len(set(settings)) == 8
 
@@ -331,11 +331,17 @@ def test_a_search_over_a_tracker_resumes_and_reports_its_data(tmp_path):
     space = parse_space(["window_influence", "size_lr"], tracker.config)
     options = {"storage": f"sqlite:///{tmp_path / 'a.db'}", "study": "disc"}
     searching.search(Objective(tracker, groups, 10**8), space, {}, trials=3, **options)
-    seen = []
+    steps = []
     result = searching.search(
-        Objective(tracker, groups, 10**8), space, {}, trials=6, on_trial=seen.append, **options
+        Objective(tracker, groups, 10**8),
+        space,
+        {},
+        trials=6,
+        on_progress=lambda *step: steps.append(step),
+        **options,
     )
-    assert [trial.number for trial in seen] == [3, 4, 5] and len(result.trials) == 6
+    assert steps == [(done, 6 * 12) for done in range(3 * 12 + 1, 6 * 12 + 1)]
+    assert [trial.number for trial in result.trials] == list(range(6))
     assert result.default.params == {"window_influence": 0.9, "size_lr": 0.1}
     assert result.best.value > result.default.value
     assert result.tracking.window_influence == result.best.params["window_influence"]

@@ -67,9 +67,7 @@ def tune(
     ] = None,
     weights: WeightsFile = None,
     view: Annotated[str, typer.Option(help="What the tracker sees: both, rgb or tir.")] = "both",
-    backward: Annotated[
-        bool, typer.Option(help="Run each sequence from its end, too.")
-    ] = False,
+    backward: Annotated[bool, typer.Option(help="Run each sequence from its end, too.")] = False,
     frames: Annotated[
         int, typer.Option(min=0, help="At most as many frames of each run; 0 for all.")
     ] = 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,6 @@ def search(
     study: str,
     trials: int,
     seed: int = 0,
-    on_trial: Callable[[FrozenTrial], None] = lambda trial: None,
     on_progress: OnProgress = ignore_progress,
 ) -> SearchResult:
     """Run trials until the study has as many finished ones.
@@ -54,8 +53,7 @@ def search(
         storage, study: where the trials are kept, and under which name.
         trials: finished trials to reach, those of earlier calls and other processes included.
         seed: of all proposals.
-        on_trial: called with each trial that this call has finished.
-        on_progress: frames of the present trial.
+        on_progress: frames, of all trials to reach.
 
     Raises:
         ValueError: the study is of another tracker, other data or another space.
@@ -69,15 +67,19 @@ def search(
         "search": {name: to_text(item) for name, item in space.items()},
     }
     opened = studies.open_study(storage, study, identity, present_values(tracking, space), seed)
+    frames = objective.frames
 
     def evaluate(trial: Trial, values: dict[str, Value]) -> float:
-        start = time.perf_counter()
-        outcome = objective.evaluate(apply_settings(tracking, values), on_progress)
+        start, before = time.perf_counter(), len(studies.finished_trials(opened)) * frames
+        outcome = objective.evaluate(
+            apply_settings(tracking, values),
+            lambda done, total: on_progress(before + done, trials * frames),
+        )
         for key, value in trial_attributes(outcome, time.perf_counter() - start).items():
             trial.set_user_attr(key, value)
         return outcome.value
 
-    studies.run_trials(opened, space, trials, evaluate, on_trial)
+    studies.run_trials(opened, space, trials, evaluate)
     best = studies.best_trial(opened)
     return SearchResult(
         studies.finished_trials(opened),

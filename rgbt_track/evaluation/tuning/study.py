@@ -130,7 +130,6 @@ def run_trials(
     space: Space,
     count: int,
     evaluate: Callable[[Trial, dict[str, Value]], float],
-    on_trial: Callable[[FrozenTrial], None],
 ) -> None:
     """Run trials until the study has ``count`` finished ones, those of other processes included.
 
@@ -147,7 +146,7 @@ def run_trials(
             study.tell(trial, state=TrialState.FAIL)
             study.enqueue_trial(values, user_attrs=marks)
             raise
-        on_trial(study.tell(trial, result))
+        study.tell(trial, result)
 
 
 def _suggest(trial: Trial, name: str, item: Any) -> Value:
