@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rgbt_track.modalities import MODALITIES
+from rgbt_track.resources import check_choice
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -143,3 +146,35 @@ class TargetConfig:
     total: int = 64
     negative_pair_anchors: int = 16
     best_is_positive: bool = False
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """A teacher for distillation, which ``loss.distill_response`` and ``distill_box`` weigh.
+
+    Args:
+        path: a folder of ONNX files, relative to ``training.root``, or ``package.module:factory``;
+            see ``models/teacher.py``.
+        rgb, tir, fused: the crops, "rgb" or "tir", whose answers may teach each branch; of several
+            the best by the label. With ``rgb`` alone, the thermal branch learns from the visible
+            crop (cross-modal distillation).
+        min_overlap: an answer counts if its best box overlaps the labelled one by so much, in
+            [0, 1].
+    """
+
+    path: str | None = None
+    rgb: tuple[str, ...] = ("rgb",)
+    tir: tuple[str, ...] = ("tir", "rgb")
+    fused: tuple[str, ...] = ("rgb", "tir")
+    min_overlap: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in (*self.rgb, *self.tir, *self.fused):
+            check_choice("crop of the teacher", name, MODALITIES)
+        if not 0 <= self.min_overlap <= 1:
+            raise ValueError(f"min_overlap is {self.min_overlap}; expected 0 to 1")
+
+    def crops(self, branch: str) -> tuple[str, ...]:
+        """The crops whose answers may teach a branch."""
+        names: tuple[str, ...] = getattr(self, branch)
+        return names

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rgbt_track.config.pairs import AugmentConfig, SourceConfig, StoreConfig, TargetConfig
+from rgbt_track.config.pairs import (
+    AugmentConfig,
+    SourceConfig,
+    StoreConfig,
+    TargetConfig,
+    TeacherConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,9 @@ class LossConfig:
         loc: weight of the regression of the offsets.
         feature: weight of the feature loss (eq. 15); 0 switches it off.
         iou: weight of 1 - IoU of the decoded boxes; 0 switches it off.
+        distill_response: weight of the divergence of the scores from ``training.teacher``'s; 0
+            switches it off.
+        distill_box: weight of 1 - IoU of the boxes with the teacher's; 0 switches it off.
         classification: ``cross_entropy`` (pysot); with ``quality`` the score of a target anchor
             learns the overlap of its own box, by quality focal loss.
         regression: ``l1`` (pysot) or ``smooth_l1``.
@@ -31,9 +40,21 @@ class LossConfig:
     loc: float = 1.2
     feature: float = 0.1
     iou: float = 0.0
+    distill_response: float = 0.0
+    distill_box: float = 0.0
     classification: Literal["cross_entropy", "quality"] = "cross_entropy"
     regression: Literal["l1", "smooth_l1"] = "l1"
     feature_levels: tuple[int, int, int] = (0, 1, 2)
+
+    def __post_init__(self) -> None:
+        for name in ("distill_response", "distill_box"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+
+    @property
+    def distills(self) -> bool:
+        """Whether a teacher is asked about every pair."""
+        return self.distill_response > 0 or self.distill_box > 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +133,7 @@ class TrainingConfig:
         log_every: steps between two lines of the logs.
         validate_every: epochs between two validations.
         keep_best: how many best checkpoints stay.
+        teacher: the tracker whose answers ``loss.distill_response`` and ``distill_box`` teach.
         average: decay per step of a running mean of the weights, which is then validated and
             exported (0.999, for example); 0 for none.
     """
@@ -147,10 +169,15 @@ class TrainingConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     targets: TargetConfig = field(default_factory=TargetConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:
+        if self.loss.distills and self.teacher.path is None:
+            raise ValueError(
+                "loss.distill_response and loss.distill_box need a teacher: give teacher.path"
+            )
         if self.init_fusion_anew and (self.stage != "fusion" or self.init_weights is None):
             raise ValueError(
                 "init_fusion_anew is for stage fusion, behind branches of init_weights"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxes import xywh_to_cxcywh
+from rgbt_track.boxes import Boxes, xywh_to_cxcywh
 from rgbt_track.config.pairs import AugmentConfig, StoreConfig
 from rgbt_track.config.tracker import TrackingConfig
 from rgbt_track.modalities import BRANCHES, MODALITIES
@@ -36,6 +36,7 @@ from rgbt_track.pairs.crop_store import StoredCrop
 from rgbt_track.pairs.object_paste import paste_distractor, paste_target
 from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import CropAddress, Key, PairSampler, pair_generator
+from rgbt_track.pairs.teacher_targets import Answers, TeacherTargets
 from rgbt_track.synthetic.pseudo_thermal import pseudo_thermal
 
 
@@ -49,6 +50,7 @@ class Pair:
         negative: the search crop shows another target.
         dropout: the modality that the pair loses, if any.
         missing_modalities: those that one of the two frames never had; black in both.
+        clean: template and search images before photometric augmentation and corruption.
     """
 
     template: View
@@ -56,6 +58,7 @@ class Pair:
     negative: bool
     dropout: ModalityDropout | None
     missing_modalities: tuple[str, ...]
+    clean: tuple[Images, Images]
 
 
 class PairDataset:
@@ -64,7 +67,8 @@ class PairDataset:
     An example is a dict: ``template`` and ``search``, each "rgb" and "tir" -> (3, size, size)
     uint8; ``labels`` (3, k, S, S) int8 for the branches rgb, tir, fused, 1 target, 0 background,
     -1 not used; ``loc`` (4, k, S, S) float32, the offsets of a perfect regression; ``box`` (4,)
-    float32, the target's cx, cy, w, h in crop pixels from the search crop's center; ``negative``.
+    float32, the target's cx, cy, w, h in crop pixels from the search crop's center; ``negative``;
+    with a teacher, ``teacher``, what ``TeacherTargets.assign`` returns.
 
     Args:
         sampler: draws which crops form a pair.
@@ -72,6 +76,7 @@ class PairDataset:
         targets: assigns anchors to the target.
         tracking: sizes of template and search crop.
         seed: of all pairs.
+        teacher: asked about every pair with a target, if given; nothing random depends on it.
     """
 
     def __init__(
@@ -81,11 +86,13 @@ class PairDataset:
         targets: AnchorTargets | PointTargets,
         tracking: TrackingConfig,
         seed: int,
+        teacher: TeacherTargets | None = None,
     ):
         self.sampler = sampler
         self.augment = augment
         self.targets = targets
         self.seed = seed
+        self.teacher = teacher
         ratio = tracking.search_size / tracking.template_size
         self.template_settings = ViewSettings(
             tracking.template_size, 1.0, augment.template_shift, augment.template_scale
@@ -109,7 +116,7 @@ class PairDataset:
             labels[row] = -1 if is_frozen else self.targets.all_background(rng)
         for name in pair.missing_modalities:
             labels[BRANCHES.index(name)] = -1
-        return {
+        example: dict[str, object] = {
             "template": _channels_first(pair.template.images),
             "search": _channels_first(pair.search.images),
             "labels": labels,
@@ -117,6 +124,16 @@ class PairDataset:
             "box": box.astype(np.float32),
             "negative": pair.negative,
         }
+        if self.teacher is not None:
+            example["teacher"] = self._ask(self.teacher, pair, box)
+        return example
+
+    def _ask(self, teacher: TeacherTargets, pair: Pair, box_cxcywh: Boxes) -> Answers:
+        """The teacher's targets of a pair; none for branches that cannot know the target."""
+        if pair.negative:
+            return teacher.nothing()
+        lost = () if pair.dropout is None else (pair.dropout.modality,)
+        return teacher.assign(*pair.clean, box_cxcywh, {*pair.missing_modalities, *lost})
 
     def pair(self, rng: np.random.Generator) -> Pair:
         """Draw, read, cut and augment one pair."""
@@ -154,6 +171,7 @@ class PairDataset:
             crop, scene_seed = self._read(draw.background), int(rng.integers(2**31))
             scene = self._view(draw.background, crop, self.search_settings, rng, scene_seed)
             search = paste(search, scene, rng)
+        clean_search = dict(search.images)
         # A frozen modality of the search crop shows the template's frame.
         if dropout and dropout.mode == "frozen" and dropout.modality in search.images:
             name = dropout.modality
@@ -165,6 +183,8 @@ class PairDataset:
         # Flip, change the photometry, corrupt the dropped modality.
         if rng.random() < self.augment.flip:
             template, search = flip(template), flip(search)
+            clean_search = {name: image[:, ::-1] for name, image in clean_search.items()}
+        clean = (template.images, clean_search)
         gray = rng.random() < self.augment.gray
         missing_modalities = tuple(
             name for name in MODALITIES if name not in template.images or name not in search.images
@@ -178,6 +198,7 @@ class PairDataset:
             negative=draw.negative,
             dropout=None if dropout and dropout.modality in missing_modalities else dropout,
             missing_modalities=missing_modalities,
+            clean=clean,
         )
 
     def _read(self, address: CropAddress) -> StoredCrop:

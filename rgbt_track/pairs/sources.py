@@ -14,12 +14,14 @@ from rgbt_track.config.training import TrainingConfig
 from rgbt_track.data import open_dataset
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.models.network import grid_cells
+from rgbt_track.models.teacher import load_teacher
 from rgbt_track.pairs.anchor_targets import AnchorTargets
 from rgbt_track.pairs.crop_store import FileStore, StoredCrop, TrackStore
 from rgbt_track.pairs.dataset import PairDataset
 from rgbt_track.pairs.lmdb_store import LmdbStore
 from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import PairSampler
+from rgbt_track.pairs.teacher_targets import TeacherTargets
 
 
 def open_sampler(config: TrainingConfig) -> PairSampler:
@@ -132,4 +134,15 @@ def pair_dataset(config: Config) -> PairDataset:
         targets,
         config.tracking,
         training.seed,
+        open_teacher(config, response_size) if training.loss.distills else None,
     )
+
+
+def open_teacher(config: Config, response_size: int) -> TeacherTargets:
+    """The teacher of an experiment; raises as ``load_teacher`` and ``TeacherTargets``."""
+    settings = config.training.teacher
+    address = str(settings.path)
+    if ":" not in address:
+        address = str(Path(config.training.root).expanduser() / address)
+    teacher = load_teacher(address)
+    return TeacherTargets(teacher, settings, config.model.anchors, response_size, config.tracking)

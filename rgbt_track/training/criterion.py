@@ -1,6 +1,7 @@
 """The training loss: the branches' SiamRPN++ losses and eq. 15 on the fused levels.
 
     sum over branches of (cls * CE + loc * L1 [+ iou * (1 - IoU)])  +  feature * eq. 15
+    [+ sum over branches of (distill_response * KL + distill_box * (1 - IoU)), to a teacher]
 
 with SiamRPN++'s 1.0 and 1.2 and DFAT's 0.1. Under ``stage: fusion`` only the fused branch has a
 loss, as in the paper, where the other two are frozen.
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from fusion_modules import FusionLoss
 from rgbt_track.config.training import LossConfig
 from rgbt_track.modalities import BRANCHES
+from rgbt_track.models.distillation import distillation_sums
 from rgbt_track.models.losses import best_boxes, branch_sums, iou_cxcywh
 from rgbt_track.models.network import NetworkOutput
 
@@ -87,6 +89,13 @@ class Criterion(nn.Module):
             if config.iou:
                 terms[f"iou_{name}"] = branch.iou / items
                 weighted.append(config.iou * terms[f"iou_{name}"])
+        # Each branch beside the teacher.
+        if config.distills:
+            distilled = self._distillation(output, batch, names, share)
+            terms.update(distilled)
+            for name in names:
+                weighted.append(config.distill_response * distilled[f"distill_response_{name}"])
+                weighted.append(config.distill_box * distilled[f"distill_box_{name}"])
         total = torch.stack(weighted).sum()
         # Eq. 15 on the search levels; the single modalities' are targets.
         if self.feature is not None:
@@ -97,6 +106,36 @@ class Criterion(nn.Module):
             terms["feature"] = features["total"]
             total = total + config.feature * features["total"]
         terms["total"] = total
+        return terms
+
+    def _distillation(
+        self,
+        output: NetworkOutput,
+        batch: Mapping[str, Any],
+        names: list[str],
+        share: Share | None,
+    ) -> dict[str, Tensor]:
+        """``distill_response_<branch>`` and ``distill_box_<branch>``, 0 without any answer."""
+        targets = batch["teacher"]
+        sums = []
+        for name in names:
+            row = BRANCHES.index(name)
+            sums.append(
+                distillation_sums(
+                    output.responses[name],
+                    targets["probability"][:, row],
+                    targets["boxes"][:, row],
+                    targets["weight"][:, row],
+                    self.anchors,
+                )
+            )
+        counts = torch.stack([branch.counts for branch in sums])
+        counts = (share(counts) if share else counts).clamp(min=_MIN_COUNT)
+        terms = {}
+        for name, branch, (target, background, box) in zip(names, sums, counts, strict=True):
+            response = 0.5 * branch.target / target + 0.5 * branch.background / background
+            terms[f"distill_response_{name}"] = response
+            terms[f"distill_box_{name}"] = branch.box / box
         return terms
 
     def overlaps(self, output: NetworkOutput, batch: Mapping[str, Any]) -> dict[str, Tensor]:
