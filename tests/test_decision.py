@@ -273,3 +273,15 @@ def test_the_radius_and_weight_of_the_second_peak_are_settings() -> None:
 def test_constants_out_of_range_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(values))} is"):
         DecisionConfig(**values)  # type: ignore[arg-type]
+
+
+def test_a_group_of_unreliable_branches_is_outvoted_by_a_reliable_one() -> None:
+    responses = {
+        "rgb": response({(2, 2): 4.0}),
+        "tir": response({(10, 10): 4.0}),
+        "fused": response({(2, 2): 4.0}),
+    }
+    assert peak_of(decide("agreement", responses).probability) == (2, 2)
+    reliability = {"rgb": 0.1, "tir": 0.9, "fused": 0.3}
+    outvoted = decide("agreement", responses, reliability=reliability)
+    assert peak_of(outvoted.probability) == (10, 10)

@@ -60,7 +60,7 @@ class DecisionConfig:
     Args:
         memory: share of the past in a branch's confidence, in [0, 1); ``None``: the rule's own.
         confidence_power: a branch weighs by its confidence to this power.
-        reliability_power: and, in ``adaptive``, by its reliability to this one.
+        reliability_power: and by its reliability to this one.
         agreement: overlap of two branches' boxes above which they agree, in [0, 1].
         peak_radius: cells around the peak of a response that belong to it.
         second_peak_weight: how much of the second peak counts against a branch, in [0, 1].
@@ -99,8 +99,8 @@ class TrackingConfig:
         decision: how the branches are joined, see ``tracking/decision.py``.
         decision_constants: the constants of that rule.
         calibrate_branches: on the first frame, and when a modality comes late, every branch has to
-            find the target in displaced crops, and ``adaptive`` weighs it by how well it did. Costs
-            the time of five frames; the other decisions have no use for it.
+            find the target in displaced crops, and it is weighed by how well it did. Costs
+            the time of five frames; ``fixed`` has no use for it.
         thermal_mean_shift: lift the thermal crop to the mean brightness of the visible one (DFAT).
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].

@@ -92,17 +92,10 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     evidence for it; offsets are averaged with weight times probability, so that an anchor's box
     comes from the branches that rate it as the target.
     """
-    constants = context.constants
-    confidence = _running_confidence(responses, context, memory_of("adaptive", constants))
-    reliability = {
-        name: max(context.reliability.get(name, 1.0), _LOWEST_RELIABILITY) for name in responses
-    }
-    weights = [
-        confidence[name] ** constants.confidence_power
-        * reliability[name] ** constants.reliability_power
-        for name in responses
-    ]
-    return _join(responses, weights, confidence)
+    memory = memory_of("adaptive", context.constants)
+    confidence = _running_confidence(responses, context, memory)
+    weights = _weights(responses, context, confidence)
+    return _join(responses, list(weights.values()), confidence)
 
 
 def decide_by_agreement(
@@ -113,8 +106,9 @@ def decide_by_agreement(
     A branch that is blind, or follows another object, can have as clear a peak as the others, so
     that averaging would follow it; what tells it apart is that no other branch selects its box.
     Every branch selects its own box; branches whose boxes overlap by more than ``agreement`` form
-    the group of each. The group with the largest sum of confidences (running means of the peak
-    margin) is joined as in ``adaptive``, the other branches have no weight.
+    the group of each. The group with the largest sum of confidence (running mean of the peak
+    margin) times reliability wins; it is joined as in ``adaptive``, the other branches have no
+    weight.
     """
     boxes = {
         name: cxcywh_to_xywh(context.select(response.probability, response.loc).box_cxcywh)
@@ -130,13 +124,15 @@ def decide_by_agreement(
         ]
         for name in responses
     ]
-    # Of equal groups the one around the most confident branch, in a fixed order.
-    leaders = [confidence[name] for name in responses]
-    sums = [sum(confidence[name] for name in group) for group in groups]
+    # Of equal groups the one around the branch with most votes, in a fixed order.
+    reliability = _reliability(responses, context)
+    votes = {name: confidence[name] * reliability[name] for name in responses}
+    leaders = list(votes.values())
+    sums = [sum(votes[name] for name in group) for group in groups]
     group = groups[max(range(len(groups)), key=lambda i: (sums[i], leaders[i]))]
-    power = constants.confidence_power
-    weights = [confidence[name] ** power if name in group else 0.0 for name in responses]
-    return _join(responses, weights, confidence)
+    weights = _weights(responses, context, confidence)
+    joined = [weights[name] if name in group else 0.0 for name in responses]
+    return _join(responses, joined, confidence)
 
 
 def _running_confidence(
@@ -150,6 +146,29 @@ def _running_confidence(
         )
         confidence[name] = memory * context.confidence.get(name, margin) + (1 - memory) * margin
     return confidence
+
+
+def _reliability(
+    responses: Mapping[str, BranchResponse], context: DecisionContext
+) -> dict[str, float]:
+    """Each branch's overlap in the calibration, above 0; 1 without one."""
+    return {
+        name: max(context.reliability.get(name, 1.0), _LOWEST_RELIABILITY) for name in responses
+    }
+
+
+def _weights(
+    responses: Mapping[str, BranchResponse],
+    context: DecisionContext,
+    confidence: Mapping[str, float],
+) -> dict[str, float]:
+    """Confidence times reliability, each to its power."""
+    constants, reliability = context.constants, _reliability(responses, context)
+    return {
+        name: confidence[name] ** constants.confidence_power
+        * reliability[name] ** constants.reliability_power
+        for name in responses
+    }
 
 
 def _join(

@@ -205,7 +205,7 @@ class Tracker:
         Empty without ``calibrate_branches``, and for decisions that have no use for it.
         """
         settings = self.settings
-        if not settings.calibrate_branches or settings.decision != "adaptive":
+        if not settings.calibrate_branches or settings.decision == "fixed":
             return {}
         (x, y), (w, h) = state.center, state.size
         target = cxcywh_to_xywh([x, y, w, h])
