@@ -74,8 +74,8 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 
 def default_tracker() -> str:
-    """The tracker that commands take by default: the trained lite one where its weights ship."""
-    trained = "lrrtrack_lite"
+    """The tracker that commands take by default: the trained small one where its weights ship."""
+    trained = "lrrtrack_small"
     return trained if (WEIGHTS / f"{trained}.safetensors").is_file() else "matching"
 
 

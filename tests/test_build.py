@@ -59,7 +59,7 @@ def test_without_a_seed_the_global_generator_decides() -> None:
     assert not same(one, build_network(MODEL))
 
 
-@pytest.mark.parametrize("name", ["lrrtrack_lite", "matching"])
+@pytest.mark.parametrize("name", ["lrrtrack_lite", "lrrtrack_small", "matching"])
 def test_shipped_configurations_build_and_answer(name: str) -> None:
     config = load_config(name)
     network = build_network(config.model, seed=0).eval()
