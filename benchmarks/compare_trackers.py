@@ -229,9 +229,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         direction: common_means(list(tables.values())) for direction, tables in directions.items()
     }
     overall["all"] = common_means(list(overall.values()))
+    count = f"{len(groups)} group{'s' if len(groups) > 1 else ''}"
     for direction, means in overall.items():
         if direction != "all" or len(overall) > 2:
-            print_table(f"mean over {len(groups)} groups, {direction}", means)
+            print_table(f"mean of {count}, {direction}", means)
     print_rates(overall["all"], own)
     if arguments.json:
         document = {
