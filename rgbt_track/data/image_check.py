@@ -71,7 +71,7 @@ def look_at_image(path: Path) -> ImageFacts:
 
 def _look_at_video(path: Path, numbers: set[int]) -> list[ImageFacts]:
     """The facts of these frames, up to the first that cannot be read."""
-    facts = []
+    facts: list[ImageFacts] = []
     for number in sorted(numbers):
         frame = VideoFrame(path, number)
         try:

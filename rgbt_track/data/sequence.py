@@ -95,7 +95,10 @@ class Sequence:
         files: tuple[FrameFile, ...] | None = getattr(self, modality)
         paths = tuple(file for file in files or () if isinstance(file, Path))
         if not paths:
-            where = f"frames of the video {files[0].path}" if files else f"no {modality} frames"
+            video = files[0] if files else None
+            where = f"no {modality} frames"
+            if isinstance(video, VideoFrame):
+                where = f"frames of the video {video.path}"
             raise ValueError(f"{self.name}: {where}; this needs {modality} image files")
         return paths
 

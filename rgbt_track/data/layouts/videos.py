@@ -120,7 +120,7 @@ def _sequence(
 ) -> Sequence:
     absent: NDArray[np.bool_] = np.zeros(len(boxes), bool)
     if description is not None and description.absent == "nonpositive":
-        absent = (np.nan_to_num(boxes[:, 2:], nan=1.0) <= 0).any(1)
+        absent = np.asarray((np.nan_to_num(boxes[:, 2:], nan=1.0) <= 0).any(1))
     frames = {
         modality: tuple(VideoFrame(path, first + index) for index in range(len(boxes)))
         for modality, path in files.items()

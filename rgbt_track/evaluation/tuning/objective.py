@@ -73,14 +73,14 @@ class Objective:
         scored, before = [], 0
         for group in self.groups:
             for view in group.views:
-                run = run_sequence(
-                    tracker,
-                    view,
-                    lambda done, total, before=before: on_progress(before + done, self.frames),
-                )
+                run = run_sequence(tracker, view, self._progress_after(before, on_progress))
                 before += len(view)
                 sequences[group.name][view.name] = average_overlap(run.boxes[1:], view.boxes[1:])
                 if run.scores is not None:
                     scored.append(scored_frames(run.scores, run.boxes, view.annotation))
         calls, hits = self.engine.calls - calls, self.engine.hits - hits
         return Outcome(sequences, scored, hits / calls if calls else 0.0)
+
+    def _progress_after(self, before: int, on_progress: OnProgress) -> OnProgress:
+        """Progress of one run as progress of all of them."""
+        return lambda done, total: on_progress(before + done, self.frames)

@@ -47,12 +47,13 @@ class MemoEngine:
         self._bytes = 0
 
     def template(self, crops: InputCrops) -> Template:
-        key = ("template", *_crop_digests(crops))
+        crop_digests = _crop_digests(crops)
+        key = ("template", *crop_digests)
         known = self._recall(key)
         if known is None:
             known = self.engine.template(crops)
             self._remember(key, known, sum(crop.nbytes for crop in crops.values()))
-        digest = _digest(*key[1:])
+        digest = _digest(*crop_digests)
         return {name: MemoFeatures(digest, features) for name, features in known.items()}
 
     def blend(self, first: Template, present: Template, rate: float) -> Template:

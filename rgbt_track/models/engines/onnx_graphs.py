@@ -9,13 +9,16 @@ from __future__ import annotations
 import inspect
 import io
 import warnings
+from typing import Any
 
 import torch
 
 from rgbt_track.models.engines.graphs import Graph
 
 _OPSET = 17
-_TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+_TRACING: dict[str, Any] = (
+    {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+)
 
 
 def onnx_model(graph: Graph) -> bytes:
@@ -29,7 +32,7 @@ def onnx_model(graph: Graph) -> bytes:
         torch.onnx.export(
             graph.module,
             tuple(graph.inputs.values()),
-            file,
+            file,  # type: ignore[arg-type]
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),
             opset_version=_OPSET,
