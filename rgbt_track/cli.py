@@ -83,6 +83,10 @@ class Commands(LazyGroup):
             "rgbt_track.commands.score:score",
             "Score result files of any trackers by a benchmark's own rules.",
         ),
+        "export": (
+            "rgbt_track.commands.export:export",
+            "Write a tracker for ONNX Runtime, OpenVINO or another machine's torch.",
+        ),
         "robustness": (
             "rgbt_track.commands.robustness:robustness",
             "Measure how a tracker's AO falls as a modality is lost, shifted or noisy.",

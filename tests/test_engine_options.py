@@ -19,7 +19,7 @@ from rgbt_track.vot.registry import tracker_section
 
 def test_sources_of_evaluations() -> None:
     by_torch = TrackerSource("matching", engine="torch").load("cpu")
-    by_onnx = TrackerSource("matching", engine="onnxruntime").load("cpu")
+    by_onnx = TrackerSource("lrrtrack_lite", engine="onnxruntime").load("cpu")
     assert isinstance(by_torch, Tracker) and isinstance(by_torch.engine, TorchEngine)
     assert isinstance(by_onnx, Tracker) and isinstance(by_onnx.engine, GraphEngine)
     with pytest.raises(ValueError, match="its factory knows them"):

@@ -15,7 +15,9 @@ from rgbt_track import load_tracker
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.build import build_network
 from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.graphs import Graph
 from rgbt_track.models.engines.interface import Engine
+from rgbt_track.models.engines.onnx_graphs import onnx_model
 from rgbt_track.models.engines.torch_engine import TorchEngine
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.network import RGBTNetwork
@@ -211,9 +213,9 @@ def test_auto_is_openvino_where_it_gains(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'rgbt-track\[onnx\]'"):
-        load_tracker("matching", engine="onnxruntime")
+        load_tracker("lrrtrack_lite", engine="onnxruntime")
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'rgbt-track\[openvino\]'"):
-        load_tracker("matching", engine="openvino")
+        load_tracker("lrrtrack_lite", engine="openvino")
 
 
 @pytest.mark.parametrize(
@@ -229,3 +231,22 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_cannot_run_is_refused(arguments: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         choose_engine(**{"engine": "auto", "precision": "fp32", "device": "cpu", **arguments})
+
+
+def test_the_matching_head_is_torchs() -> None:
+    with pytest.raises(ValueError, match="for the matching head use torch"):
+        load_tracker("matching", engine="onnxruntime")
+
+
+def test_a_network_that_cannot_be_written_says_so_in_one_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Odd(nn.Module):
+        def forward(self, rgb: torch.Tensor) -> tuple[torch.Tensor]:
+            return (torch.linalg.svdvals(rgb),)
+
+    graph = Graph(Odd().eval(), {"rgb": torch.ones(1, 3, 4, 4)}, ("rgb_level0",))
+    with pytest.raises(ValueError, match=r"cannot be written as ONNX .* engine 'torch'") as caught:
+        onnx_model(graph)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().out == ""

@@ -11,9 +11,15 @@ from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.parsing import read_yaml
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import check_weights_config, load_weights
+from rgbt_track.models.checkpoint import (
+    check_weights_config,
+    load_weights,
+    read_weights_config,
+)
 from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.exported import graph_engine, is_export, read_export
 from rgbt_track.models.inference import prepare_for_inference
+from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 from rgbt_track.resources import WEIGHTS
 from rgbt_track.tracking.tracker import Tracker
@@ -31,16 +37,18 @@ def load_tracker(
     engine: str = "auto",
     precision: str = "fp32",
 ) -> Tracker:
-    """Load a tracker by the name of a shipped configuration or the path of a YAML file.
+    """Load a tracker by the name of a shipped configuration, or from files.
 
     Args:
-        name: for instance ``"lrrtrack_lite"``, or an experiment's (or pysot's) YAML file.
+        name: for instance ``"lrrtrack_lite"``; an experiment's (or pysot's) YAML file; a weights
+            file that ``rgbt-track train`` wrote, or its run's folder; or an exported folder.
         device: a ``torch`` device name.
         weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
             configuration's own weights are taken.
         engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", which is
-            OpenVINO where it is installed and gains (``models/engines/create.py``), else torch.
-        precision: "fp32", or "bf16" (torch and OpenVINO).
+            OpenVINO where it is installed and gains (``models/engines/create.py``), else torch;
+            for an exported folder what its format is for.
+        precision: "fp32", or "bf16" (torch and OpenVINO); an exported folder has its own.
 
     Raises:
         FileNotFoundError: unknown name, or no such file.
@@ -51,7 +59,28 @@ def load_tracker(
     """
     torch_device = check_device(device)
     config = read_config(name)
+    if is_export(name):
+        export = read_export(name)
+        if weights is not None or precision not in ("fp32", export.precision):
+            raise ValueError(
+                f"{name}: was exported with its weights, in {export.precision}: neither can be "
+                "given; export it anew"
+            )
+        if export.format != "torch":
+            return Tracker(graph_engine(export, engine, str(torch_device)), config)
+        engine, precision = export.choose_engine(engine), export.precision
     engine = choose_engine(engine, precision, torch_device, is_learned=config.model.is_learned)
+    network = prepare_for_inference(load_network(name, config, weights))
+    return Tracker(create_engine(network, config, torch_device, engine, precision), config)
+
+
+def load_network(
+    name: str | Path, config: Config, weights: str | Path | None = None
+) -> RGBTNetwork:
+    """The network of a tracker with its weights, in training mode; arguments as ``is_untrained``.
+
+    Without weights anywhere they are random, of seed 0; then warns ``UntrainedWarning``.
+    """
     network = build_network(config.model, seed=0)
     file = Path(weights) if weights is not None else own_weights(config, name)
     if file is not None:
@@ -62,14 +91,17 @@ def load_tracker(
             f"{config.name} has no trained weights here: its boxes are meaningless until you "
             "train it or give weights=FILE",
             UntrainedWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    network = prepare_for_inference(network)
-    return Tracker(create_engine(network, config, torch_device, engine, precision), config)
+    return network
 
 
 def read_config(name: str | Path) -> Config:
-    """The configuration of a shipped name or a YAML file, ours or pysot's."""
+    """The configuration of what ``load_tracker`` can load."""
+    if is_export(name):
+        return read_export(name).config
+    if file := _weights_file(name):
+        return read_weights_config(file)
     path = find_experiment(name, "tracking")
     if is_pysot_config(read_yaml(path)):
         return load_pysot_config(path)
@@ -79,8 +111,13 @@ def read_config(name: str | Path) -> Config:
 def own_weights(config: Config, name: str | Path) -> Path | None:
     """The weights file that a configuration names: shipped, or beside its YAML; ``None`` if none.
 
-    A shipped configuration that names nothing takes ``weights/<name>.safetensors`` if it exists.
+    A weights file, a run's folder and an exported folder have their own. A shipped configuration
+    that names nothing takes ``weights/<name>.safetensors`` if it exists.
     """
+    if is_export(name):
+        return read_export(name).weights
+    if file := _weights_file(name):
+        return file
     if config.weights is None:
         shipped = WEIGHTS / f"{config.name}.safetensors"
         return shipped if shipped.is_file() else None
@@ -88,6 +125,19 @@ def own_weights(config: Config, name: str | Path) -> Path | None:
         if (folder / config.weights).is_file():
             return folder / config.weights
     raise FileNotFoundError(f"{name}: no such weights file: {config.weights}")
+
+
+def _weights_file(name: str | Path) -> Path | None:
+    """The weights file that a tracker's name is, or that its run's folder holds."""
+    path = Path(name)
+    in_run = path / "weights.safetensors"
+    return path if path.suffix == ".safetensors" else in_run if in_run.is_file() else None
+
+
+def is_file_name(name: str | Path) -> bool:
+    """Whether a tracker's name is a path, which another working folder would change."""
+    is_yaml = Path(name).suffix in (".yaml", ".yml")
+    return is_yaml or is_export(name) or _weights_file(name) is not None
 
 
 def is_untrained(config: Config, name: str | Path, weights: str | Path | None = None) -> bool:

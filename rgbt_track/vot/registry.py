@@ -50,20 +50,19 @@ def tracker_section(
     ``FileNotFoundError`` for missing weights.
     """
     from rgbt_track.models.engines.create import choose_engine
-    from rgbt_track.tracking.loading import is_untrained, read_config
+    from rgbt_track.tracking.loading import is_file_name, is_untrained, read_config
 
     config = read_config(tracker)
     choose_engine(engine, precision, device or "cpu", is_learned=config.model.is_learned)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
-    is_file = Path(tracker).suffix in (".yaml", ".yml")
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)
     section = {
         "label": f"{name} (untrained)" if is_untrained(config, tracker, weights) else name,
         "protocol": "traxpython",
         "command": "rgbt_track.vot.process",
         "timeout": "120",
-        "env_RGBT_TRACKER": _escape(Path(tracker).resolve() if is_file else tracker),
+        "env_RGBT_TRACKER": _escape(Path(tracker).resolve() if is_file_name(tracker) else tracker),
     }
     if not config.model.is_learned:  # so little work a frame that a second thread only costs
         section["env_OMP_NUM_THREADS"] = "1"

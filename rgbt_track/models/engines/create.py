@@ -61,6 +61,10 @@ def choose_engine(
     if engine == "auto":
         gains = on_cpu and is_learned and _is_installed("openvino")
         engine = "openvino" if gains else "torch"
+    if engine != "torch" and not is_learned:
+        raise ValueError(
+            f"engine {engine!r} runs learned networks; for the matching head use torch"
+        )
     if engine in _PACKAGES:
         extra, packages = _PACKAGES[engine]
         require(extra, *packages)

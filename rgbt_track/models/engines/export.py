@@ -1,0 +1,172 @@
+"""Writing a tracker for another runtime, and comparing what was written with torch."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.tracker import Config
+from rgbt_track.io.files import atomic_path
+from rgbt_track.modalities import MODALITIES
+from rgbt_track.models.build import build_network
+from rgbt_track.models.checkpoint import load_weights, save_weights
+from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.exported import (
+    ENGINES_OF,
+    FORMATS,
+    METADATA,
+    WEIGHTS_FILES,
+    graph_engine,
+    read_export,
+)
+from rgbt_track.models.engines.graph_engine import graph_names
+from rgbt_track.models.engines.graphs import Graph, NetworkGraphs
+from rgbt_track.models.engines.interface import BranchResponse, Engine
+from rgbt_track.models.engines.onnx_graphs import onnx_model
+from rgbt_track.models.engines.torch_engine import TorchEngine
+from rgbt_track.models.inference import prepare_for_inference
+from rgbt_track.models.network import RGBTNetwork
+from rgbt_track.resources import check_choice
+
+# Largest difference to torch in fp32, as a share of the range of a response.
+_TOLERANCE = {"fp32": 1e-4, "bf16": 0.1}
+_SMALLEST_SHARED = 1024  # bytes; smaller tensors stay inside their graph
+_ALIGNMENT = 64  # bytes
+
+
+def write_export(
+    out: str | Path,
+    network: RGBTNetwork,
+    config: Config,
+    format: str = "onnx",
+    precision: str = "fp32",
+) -> float:
+    """Write a tracker as a folder that ``load_tracker`` and other programs can run.
+
+    Args:
+        out: the folder, which must not exist.
+        network: as ``load_weights`` leaves it, on the CPU; it is not changed.
+        config: its configuration.
+        format: "onnx", "openvino" or "torch".
+        precision: "fp32", or "bf16" with "openvino" or "torch".
+
+    Returns the largest difference between its responses and torch's in fp32, as a share of the
+    range of a response. Raises ``ValueError`` for an unknown format, a precision that it does not
+    have, or a difference that is too large; then nothing is left.
+    """
+    out = Path(out)
+    check_choice("unknown format", format, FORMATS)
+    choose_engine(ENGINES_OF[format][0], precision, "cpu", is_learned=config.model.is_learned)
+    if out.exists():
+        raise ValueError(f"{out} exists; give the name of a new folder")
+    prepared = prepare_for_inference(copy.deepcopy(network))
+    values = {"format": format, "precision": precision, "config": to_mapping(config)}
+    with atomic_path(out) as part:
+        part.mkdir()
+        if format == "torch":
+            save_weights(part / WEIGHTS_FILES[format], network, config)
+        else:
+            maker = NetworkGraphs(prepared, config.tracking.template_size)
+            graphs = {name: maker.make(name) for name in graph_names(prepared.branches)}
+            writer = _write_onnx if format == "onnx" else _write_openvino
+            writer(part, graphs)
+            values["graphs"] = {name: _describe(graph) for name, graph in graphs.items()}
+        text = json.dumps(values, indent=1) + "\n"
+        (part / METADATA).write_text(text, encoding="utf-8")
+        difference = _largest_difference(TorchEngine(prepared), _written_engine(part), config)
+        if not difference <= _TOLERANCE[precision]:
+            raise ValueError(
+                f"{out}: what was written answers otherwise than torch, by {difference:.1e} of a "
+                f"response's range (at most {_TOLERANCE[precision]:.0e}): nothing was kept"
+            )
+    return difference
+
+
+def _write_onnx(folder: Path, graphs: dict[str, Graph]) -> None:
+    """One file a graph, and one for the weights of all of them, each tensor once."""
+    import onnx
+    from onnx.external_data_helper import set_external_data
+
+    name = WEIGHTS_FILES["onnx"]
+    offsets: dict[str, int] = {}
+    with (folder / name).open("wb") as weights:
+        for graph_name, graph in graphs.items():
+            model = onnx.load_from_string(onnx_model(graph))
+            for tensor in model.graph.initializer:
+                data = tensor.raw_data
+                if len(data) < _SMALLEST_SHARED:
+                    continue
+                digest = hashlib.sha256(data).hexdigest()
+                if digest not in offsets:
+                    weights.write(bytes(-weights.tell() % _ALIGNMENT))
+                    offsets[digest] = weights.tell()
+                    weights.write(data)
+                set_external_data(tensor, name, offset=offsets[digest], length=len(data))
+                tensor.ClearField("raw_data")
+            (folder / f"{graph_name}.onnx").write_bytes(model.SerializeToString())
+
+
+def _write_openvino(folder: Path, graphs: dict[str, Graph]) -> None:
+    import openvino
+
+    core = openvino.Core()
+    for name, graph in graphs.items():
+        model = core.read_model(onnx_model(graph))
+        openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
+
+
+def _describe(graph: Graph) -> dict[str, Any]:
+    """Inputs with their shapes, and outputs."""
+    shapes = {name: list(tensor.shape) for name, tensor in graph.inputs.items()}
+    return {"inputs": shapes, "outputs": list(graph.outputs)}
+
+
+def _written_engine(folder: Path) -> Engine:
+    """The engine of a folder as ``load_tracker`` would make it."""
+    export = read_export(folder)
+    if export.format != "torch":
+        return graph_engine(export)
+    network = build_network(export.config.model)
+    load_weights(network, export.weights)
+    network = prepare_for_inference(network)
+    return create_engine(network, export.config, engine="torch", precision=export.precision)
+
+
+def _largest_difference(reference: Engine, engine: Engine, config: Config) -> float:
+    """Over both modalities and either, every search size, and a blended template."""
+    return max(
+        _difference(expected, found)
+        for expected, found in zip(
+            _all_responses(reference, config), _all_responses(engine, config), strict=True
+        )
+    )
+
+
+def _all_responses(engine: Engine, config: Config) -> Iterator[dict[str, BranchResponse]]:
+    tracking = config.tracking
+    rng = np.random.default_rng(0)
+    for names in (MODALITIES, *((name,) for name in MODALITIES)):
+        first, present = (engine.template(_crops(rng, names, tracking.template_size)) for _ in "12")
+        for template in (first, engine.blend(first, present, 0.5)):
+            for size in filter(None, (tracking.search_size, tracking.wide_search_size)):
+                yield engine.search(template, _crops(rng, names, size))
+
+
+def _crops(
+    rng: np.random.Generator, names: Sequence[str], size: int
+) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: rng.integers(0, 256, (1, 3, size, size)).astype(np.float32) for name in names}
+
+
+def _difference(expected: dict[str, BranchResponse], found: dict[str, BranchResponse]) -> float:
+    if list(expected) != list(found):
+        return float("inf")
+    pairs = [pair for name in expected for pair in zip(expected[name], found[name], strict=True)]
+    return max((float(np.abs(a - b).max() / max(np.ptp(a), 1e-6)) for a, b in pairs), default=0.0)
