@@ -37,11 +37,11 @@ def slow_error(scores: np.ndarray, correct: np.ndarray, bins: int) -> float:
     total = 0.0
     for k in range(bins):
         inside = [k < s * bins <= k + 1 or (s == 0 and k == 0) for s in scores]
-        chosen = [(s, r) for s, r, i in zip(scores, correct, inside, strict=True) if i]
-        if chosen:
-            mean_score = sum(s for s, _ in chosen) / len(chosen)
-            share = sum(r for _, r in chosen) / len(chosen)
-            total += len(chosen) / len(scores) * abs(mean_score - share)
+        members = [(s, r) for s, r, i in zip(scores, correct, inside, strict=True) if i]
+        if members:
+            mean_score = sum(s for s, _ in members) / len(members)
+            share = sum(r for _, r in members) / len(members)
+            total += len(members) / len(scores) * abs(mean_score - share)
     return total
 
 
@@ -59,10 +59,10 @@ def test_the_calibration_error_is_that_of_the_definition(seed: int) -> None:
 def test_scores_that_say_what_happens_have_no_error() -> None:
     correct = np.arange(10) < 8
     assert reliability(np.full(10, 0.8), correct).error == pytest.approx(0)
-    sure = reliability(np.full(10, 0.95), correct)
-    assert sure.error == pytest.approx(0.15)
-    assert sure.frames.tolist() == [0] * 9 + [10]
-    assert np.isnan(sure.score[:9]).all() and sure.correct[9] == pytest.approx(0.8)
+    confident = reliability(np.full(10, 0.95), correct)
+    assert confident.error == pytest.approx(0.15)
+    assert confident.frames.tolist() == [0] * 9 + [10]
+    assert np.isnan(confident.score[:9]).all() and confident.correct[9] == pytest.approx(0.8)
 
 
 # --- which frames count
@@ -72,8 +72,8 @@ def test_absent_frames_are_never_right_and_unlabelled_ones_do_not_count() -> Non
     box = [10.0, 10, 10, 10]
     boxes = np.array([box, box, [np.nan] * 4, box, box])
     annotation = Annotation(boxes, absent=np.array([False, False, False, True, False]))
-    found = np.array([box, box, box, box, [17.0, 10, 10, 10]])
-    frames = scored_frames([1, 0.9, 0.8, 0.7, 0.6], found, annotation)
+    boxes = np.array([box, box, box, box, [17.0, 10, 10, 10]])
+    frames = scored_frames([1, 0.9, 0.8, 0.7, 0.6], boxes, annotation)
     assert frames.scores.tolist() == [0.9, 0.7, 0.6]
     assert frames.present.tolist() == [True, False, True]
     np.testing.assert_allclose(frames.overlaps, [1, 0, 3 / 17])

@@ -1,4 +1,4 @@
-"""Result files of the wild, and bad input: each fault is one line that names file and row."""
+"""Result files of the wild, and bad input: each error is one line that names file and row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_eight_columns_and_nan_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "message"),
     [
         ("", "no rows"),
         ("\n\n", "no rows"),
@@ -52,10 +52,10 @@ def test_eight_columns_and_nan_are_kept(tmp_path):
         ("1,2,3,inf\n", "row 1"),
     ],
 )
-def test_a_bad_file_is_named_with_its_row(tmp_path, text, fault):
+def test_a_bad_file_is_named_with_its_row(tmp_path, text, message):
     path = tmp_path / "walk.txt"
     path.write_text(text)
-    with pytest.raises(ValueError, match=fault) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         read_boxes(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -85,8 +85,8 @@ def make(folder, *names):
 
 def test_prefixes_quotes_and_case(tmp_path):
     make(tmp_path, "APFNet_blkboy`shead.txt", "APFNet_leftgirlswhitebag.txt", "APFNet_Car10.TXT")
-    found = result_paths(tmp_path, ["blkboy`shead", "leftgirl'swhitebag", "car10", "car"])
-    assert {name: path.name for name, path in found.items()} == {
+    paths = result_paths(tmp_path, ["blkboy`shead", "leftgirl'swhitebag", "car10", "car"])
+    assert {name: path.name for name, path in paths.items()} == {
         "blkboy`shead": "APFNet_blkboy`shead.txt",
         "leftgirl'swhitebag": "APFNet_leftgirlswhitebag.txt",
         "car10": "APFNet_Car10.TXT",
@@ -95,8 +95,8 @@ def test_prefixes_quotes_and_case(tmp_path):
 
 def test_the_longest_sequence_name_wins(tmp_path):
     make(tmp_path, "T_car.txt", "T_red_car.txt", "whitecar.txt")
-    found = result_paths(tmp_path, ["car", "red_car", "whitecar"])
-    assert {name: path.name for name, path in found.items()} == {
+    paths = result_paths(tmp_path, ["car", "red_car", "whitecar"])
+    assert {name: path.name for name, path in paths.items()} == {
         "car": "T_car.txt",
         "red_car": "T_red_car.txt",
         "whitecar": "whitecar.txt",
@@ -130,8 +130,8 @@ def test_files_beside_the_boxes_are_not_results(tmp_path):
 
 def test_a_folder_per_sequence(tmp_path):
     make(tmp_path, "car/car_001.txt", "car/car_time.txt", "bus/bus_001.txt")
-    found = result_paths(tmp_path, ["car", "bus"])
-    assert {name: path.name for name, path in found.items()} == {
+    paths = result_paths(tmp_path, ["car", "bus"])
+    assert {name: path.name for name, path in paths.items()} == {
         "car": "car_001.txt",
         "bus": "bus_001.txt",
     }

@@ -222,9 +222,9 @@ def double(seed, xyxy=False):
     return results, truth
 
 
-def same(found, expected):
-    assert list(found) == list(expected)
-    assert found == pytest.approx(expected, abs=1e-12)
+def same(scores, expected):
+    assert list(scores) == list(expected)
+    assert scores == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -271,8 +271,8 @@ def test_pytracking_equals_its_twin(seed):
     results["e"][9:12, 2] = 0
     results["e"][0] = 500
     results["a`b"] = np.concatenate([results["a`b"], results["a`b"][-1:]])
-    found = score_results("lasher", results, truth, rules="pytracking")
-    same(found, twin_pytracking(results, truth))
+    scores = score_results("lasher", results, truth, rules="pytracking")
+    same(scores, twin_pytracking(results, truth))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -288,8 +288,8 @@ def test_generic_equals_its_twin(seed):
     results, truth = single(seed)
     truth["c'd"][4:9] = np.nan
     results["e"][9:12] = np.nan
-    found = score_tracker(find_rules("plain"), results, truth).overall
-    same(found, twin_generic(results, truth))
+    scores = score_tracker(find_rules("plain"), results, truth).overall
+    same(scores, twin_generic(results, truth))
 
 
 def test_vtuav_is_rgbt234_on_the_labelled_frames():
@@ -433,11 +433,11 @@ def test_invalid_ground_truth_separates_the_rule_sets():
 def test_pysot_and_pytracking_use_the_visible_ground_truth_of_two():
     results, truth = double(2)
     visible = {name: pair["visible"] for name, pair in truth.items()}
-    found = score_results("rgbt234", results, truth, rules="pysot")
-    same(found, twin_pysot(results, visible))
+    scores = score_results("rgbt234", results, truth, rules="pysot")
+    same(scores, twin_pysot(results, visible))
     results, truth = double(2, xyxy=True)
-    found = score_results("gtot", results, truth, rules="pytracking")
-    same(found, twin_pytracking(results, visible))
+    scores = score_results("gtot", results, truth, rules="pytracking")
+    same(scores, twin_pytracking(results, visible))
 
 
 # --- properties
@@ -450,12 +450,12 @@ def test_scores_are_shares_and_inputs_stay(benchmark, rules):
     results, truth = single(7, odd=False)
     if benchmark == "gtot":
         truth = {name: np.concatenate([b[:, :2], b[:, :2] + 30], 1) for name, b in truth.items()}
-    kept = {name: rows.copy() for name, rows in results.items()}
+    before = {name: rows.copy() for name, rows in results.items()}
     kept_truth = {name: rows.copy() for name, rows in truth.items()}
     scores = score_results(benchmark, results, truth, rules=rules)
     assert all(isinstance(value, float) and 0 <= value <= 1 for value in scores.values())
     for name in results:
-        assert np.array_equal(results[name], kept[name])
+        assert np.array_equal(results[name], before[name])
         assert np.array_equal(truth[name], kept_truth[name])
 
 

@@ -15,11 +15,11 @@ from rgbt_track.data.annotations import Annotation
 from rgbt_track.evaluation import trackers
 from rgbt_track.evaluation.ground_truth import open_evaluation_set
 from rgbt_track.evaluation.report import failures
-from rgbt_track.evaluation.result_files import companion, frame_rate, read_scores, result_paths
+from rgbt_track.evaluation.result_files import companion_path, frame_rate, read_scores, result_paths
 from rgbt_track.evaluation.robustness import disturbances as degrade
 from rgbt_track.evaluation.robustness import protocol as robustness
 from rgbt_track.evaluation.robustness.disturbances import DisturbedSequence, missing_spans
-from rgbt_track.evaluation.runner import Job, run_jobs, run_sequence
+from rgbt_track.evaluation.runner import TrackingJob, run_jobs, run_sequence
 from rgbt_track.evaluation.trackers import TrackerSource
 
 SIZE = (48, 64)  # height, width
@@ -144,7 +144,7 @@ def test_a_first_frame_without_box_is_refused():
 
 
 def test_files_are_written_in_the_data_sets_own_pixels(tmp_path):
-    run_jobs(SOURCE, [Job(Clip(), tmp_path / "T" / "clip.txt", first_pixel=1)])
+    run_jobs(SOURCE, [TrackingJob(Clip(), tmp_path / "T" / "clip.txt", first_pixel=1)])
     rows = np.loadtxt(tmp_path / "T" / "clip.txt", delimiter=",")
     assert np.array_equal(rows, Clip().boxes + np.array([1, 1, 0, 0]))
     assert len(np.loadtxt(tmp_path / "T" / "clip_time.txt")) == 12
@@ -155,7 +155,7 @@ def test_files_are_written_in_the_data_sets_own_pixels(tmp_path):
 
 
 def test_scores_are_written_beside_the_boxes(tmp_path):
-    job = Job(Clip(length=5), tmp_path / "clip.txt")
+    job = TrackingJob(Clip(length=5), tmp_path / "clip.txt")
     run_jobs(TrackerSource(f"{__name__}:scoring"), [job])
     assert (tmp_path / "clip_score.txt").read_text().split() == [
         f"{1 - index / 8:.6f}" for index in range(5)
@@ -166,22 +166,22 @@ def test_scores_are_written_beside_the_boxes(tmp_path):
 
 def test_sequences_that_are_called_like_times_and_scores_keep_their_boxes(tmp_path):
     names = ["car", "car_time", "car_score", "car_time_score"]
-    jobs = [Job(Clip(name, 4 + len(name)), tmp_path / f"{name}.txt") for name in names]
+    jobs = [TrackingJob(Clip(name, 4 + len(name)), tmp_path / f"{name}.txt") for name in names]
     run_jobs(TrackerSource(f"{__name__}:scoring"), jobs)
     assert all(job.done for job in jobs)
     paths = result_paths(tmp_path, names)
-    assert paths == {job.footage.name: job.path for job in jobs}
+    assert paths == {job.sequence.name: job.path for job in jobs}
     assert {name: len(values) for name, values in read_scores(paths).items()} == {
         name: 4 + len(name) for name in names
     }
     assert frame_rate(paths) > 0
-    taken = {tmp_path / f"car{end}.txt" for end in ("_time", "_times")}
+    reserved = {tmp_path / f"car{end}.txt" for end in ("_time", "_times")}
     with pytest.raises(ValueError, match=r"no name left for its times: car_time\.txt"):
-        companion(tmp_path / "car.txt", "time", taken)
+        companion_path(tmp_path / "car.txt", "time", reserved)
 
 
 def test_only_what_is_missing_or_incomplete_is_run(tmp_path):
-    jobs = [Job(Clip(name), tmp_path / f"{name}.txt") for name in "abc"]
+    jobs = [TrackingJob(Clip(name), tmp_path / f"{name}.txt") for name in "abc"]
     run_jobs(SOURCE, jobs)
     (tmp_path / "b.txt").unlink()
     whole = (tmp_path / "c.txt").read_text()
@@ -197,7 +197,10 @@ def test_only_what_is_missing_or_incomplete_is_run(tmp_path):
 def test_a_failing_sequence_does_not_stop_the_others(tmp_path):
     bad = Clip("bad")
     bad.boxes[0] = np.nan
-    jobs = [Job(bad, tmp_path / "bad.txt"), Job(Clip("good"), tmp_path / "good.txt")]
+    jobs = [
+        TrackingJob(bad, tmp_path / "bad.txt"),
+        TrackingJob(Clip("good"), tmp_path / "good.txt"),
+    ]
     with pytest.raises(ValueError, match=r"1 of 2 sequences failed.*bad: bad: the first frame"):
         run_jobs(SOURCE, jobs)
     assert [job.done for job in jobs] == [False, True]
@@ -205,21 +208,27 @@ def test_a_failing_sequence_does_not_stop_the_others(tmp_path):
 
 def test_processes_give_the_same_files(tmp_path, plain):
     data = open_evaluation_set("plain", plain)
-    one = [Job(item, tmp_path / "1" / f"{item.name}.txt") for item in data.sequences.values()]
-    two = [Job(item, tmp_path / "2" / f"{item.name}.txt") for item in data.sequences.values()]
+    one = [
+        TrackingJob(item, tmp_path / "1" / f"{item.name}.txt") for item in data.sequences.values()
+    ]
+    two = [
+        TrackingJob(item, tmp_path / "2" / f"{item.name}.txt") for item in data.sequences.values()
+    ]
     frames = []
     run_jobs(SOURCE, one)
     run_jobs(SOURCE, two, workers=2, on_progress=lambda *step: frames.append(step))
     assert frames == sorted(frames) and frames[-1] == (20, 20)
     for a, b in zip(one, two, strict=True):
         assert a.path.read_text() == b.path.read_text()
-    three = [Job(item, tmp_path / "3" / f"{item.name}.txt") for item in data.sequences.values()]
+    three = [
+        TrackingJob(item, tmp_path / "3" / f"{item.name}.txt") for item in data.sequences.values()
+    ]
     with pytest.raises(ValueError, match=r"2 of 2 sequences failed.*out of luck"):
         run_jobs(TrackerSource(f"{__name__}:failing"), three, workers=2)
 
 
 def test_an_interruption_does_not_wait_for_whole_sequences(tmp_path):
-    jobs = [Job(Clip(name, 150), tmp_path / f"{name}.txt") for name in "abcd"]
+    jobs = [TrackingJob(Clip(name, 150), tmp_path / f"{name}.txt") for name in "abcd"]
 
     def interrupt(done, total):
         if done:
@@ -233,7 +242,7 @@ def test_an_interruption_does_not_wait_for_whole_sequences(tmp_path):
 
 
 def test_a_tracker_that_cannot_be_made_is_reported_in_one_line(tmp_path):
-    jobs = [Job(Clip(name), tmp_path / f"{name}.txt") for name in "ab"]
+    jobs = [TrackingJob(Clip(name), tmp_path / f"{name}.txt") for name in "ab"]
     with pytest.raises(ValueError, match=r"2 of 2 sequences failed.*: no tracker") as caught:
         run_jobs(TrackerSource("nowhere:tracker"), jobs, workers=2)
     assert "\n" not in str(caught.value)
@@ -263,27 +272,27 @@ def test_a_folder_belongs_to_one_tracker(tmp_path):
         trackers.claim_folder(tmp_path, {"tracker": "B"})
     assert (tmp_path / "walk.txt").exists()
     trackers.claim_folder(tmp_path, {"tracker": "B"}, force=True)
-    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
-    assert left == ["notes.txt", "notes.txt", trackers.STAMP]
-    assert json.loads((tmp_path / trackers.STAMP).read_text()) == {"tracker": "B"}
+    names = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert names == ["notes.txt", "notes.txt", trackers.FINGERPRINT_FILE]
+    assert json.loads((tmp_path / trackers.FINGERPRINT_FILE).read_text()) == {"tracker": "B"}
 
 
 def test_a_folder_knows_its_data(tmp_path):
     """Results of one copy of the data are never scored with another; a folder may be filled bit
     by bit."""
-    stamp = {"tracker": "A"}
-    trackers.claim_folder(tmp_path, stamp, data={"car": "1", "bus": "2"})
-    trackers.claim_folder(tmp_path, stamp, data={"tree": "3"})
+    fingerprint = {"tracker": "A"}
+    trackers.claim_folder(tmp_path, fingerprint, data={"car": "1", "bus": "2"})
+    trackers.claim_folder(tmp_path, fingerprint, data={"tree": "3"})
     with pytest.raises(ValueError, match=r"other data: the ground truth of bus .*--force"):
-        trackers.claim_folder(tmp_path, stamp, data={"car": "1", "bus": "x"})
+        trackers.claim_folder(tmp_path, fingerprint, data={"car": "1", "bus": "x"})
     for name in ("bus.txt", "bus_time.txt", "bus_score.txt"):
         (tmp_path / name).write_text("1\n")
-    trackers.claim_folder(tmp_path, stamp, data={"bus": "x"}, force=True)
-    assert [path.name for path in tmp_path.iterdir()] == [trackers.STAMP]
-    assert json.loads((tmp_path / trackers.STAMP).read_text())["data"] == {"bus": "x"}
-    (tmp_path / trackers.STAMP).write_text("[]")
+    trackers.claim_folder(tmp_path, fingerprint, data={"bus": "x"}, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == [trackers.FINGERPRINT_FILE]
+    assert json.loads((tmp_path / trackers.FINGERPRINT_FILE).read_text())["data"] == {"bus": "x"}
+    (tmp_path / trackers.FINGERPRINT_FILE).write_text("[]")
     with pytest.raises(ValueError, match=r"tracker\.json: damaged"):
-        trackers.claim_folder(tmp_path, stamp)
+        trackers.claim_folder(tmp_path, fingerprint)
 
 
 def test_the_digest_of_an_annotation_is_that_of_its_labels():
@@ -315,10 +324,10 @@ def test_missing_weights_are_named():
 
 
 def test_the_stamp_of_a_shipped_tracker_holds_its_settings():
-    stamp = trackers.describe_tracker("lrrtrack_r50")
-    assert stamp["tracker"] == "lrrtrack_r50"
-    assert stamp["tracking"]["search_size"] == 255
-    json.dumps(stamp)
+    fingerprint = trackers.describe_tracker("lrrtrack_r50")
+    assert fingerprint["tracker"] == "lrrtrack_r50"
+    assert fingerprint["tracking"]["search_size"] == 255
+    json.dumps(fingerprint)
 
 
 def test_an_untrained_network_is_told_from_a_tracker_that_needs_no_training():
@@ -371,8 +380,8 @@ def test_an_offset_moves_the_thermal_frame_by_its_length():
         assert np.array_equal(rgb, clip.frame(3)[0])
         weights = tir.astype(float) - 60
         y, x = np.mgrid[: SIZE[0], : SIZE[1]]
-        found = np.array([(weights * x).sum(), (weights * y).sum()]) / weights.sum()
-        moved = found - (clip.boxes[3, :2] + 1)
+        center = np.array([(weights * x).sum(), (weights * y).sum()]) / weights.sum()
+        moved = center - (clip.boxes[3, :2] + 1)
         assert np.hypot(*moved) == pytest.approx(severity, abs=0.15)
 
 
@@ -463,14 +472,14 @@ def test_worst_sequences_come_first_and_are_drawn(tmp_path, plain):
     assert [item.sequence.name for item in worst] == ["right", "left"]
     assert worst[0].caption == f"right: AO {3 / 7:.3f}, first lost in row 5 of 8"
     assert worst[1].caption == "left: AO 1.000, never lost of 12"
-    sheet = failures.failure_sheet(worst, 3)
+    sheet = failures.failure_contact_sheet(worst, 3)
     assert sheet.shape == (2 * (22 + 22 + 400), 600, 3)
     red, green, blue = np.moveaxis(sheet.astype(int), -1, 0)
     assert (green - np.maximum(red, blue) > 80).any()
     assert (red - np.maximum(green, blue) > 80).any()
-    pictures = failures.failure_pictures(worst, 3)
-    assert list(pictures) == [item.caption for item in worst]
-    assert all(data.startswith(b"\xff\xd8") for data in pictures.values())
+    images = failures.failure_images(worst, 3)
+    assert list(images) == [item.caption for item in worst]
+    assert all(data.startswith(b"\xff\xd8") for data in images.values())
     (tmp_path / "left.txt").write_text("1,2,3,4\n")
     with pytest.raises(ValueError, match=r"left\.txt: 1 rows for 12 frames"):
         failures.worst_sequences(data, tmp_path)

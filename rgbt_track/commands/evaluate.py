@@ -27,10 +27,10 @@ from rgbt_track.commands.options import (
 from rgbt_track.commands.score import print_scores
 from rgbt_track.evaluation.comparison import compare_folders
 from rgbt_track.evaluation.ground_truth import EvaluationSet, open_evaluation_set
-from rgbt_track.evaluation.report.failures import failure_pictures, worst_sequences
+from rgbt_track.evaluation.report.failures import failure_images, worst_sequences
 from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.report.write import write_report
-from rgbt_track.evaluation.runner import Job, run_jobs
+from rgbt_track.evaluation.runner import TrackingJob, run_jobs
 from rgbt_track.evaluation.trackers import (
     TrackerSource,
     claim_folder,
@@ -84,12 +84,13 @@ def evaluate(
         choose_engine(engine, precision, place.strip())
     claim_tracker(folder, source, data, force=force)
     jobs = [
-        Job(item, folder / f"{item.name}.txt", data.first_pixel) for item in data.sequences.values()
+        TrackingJob(item, folder / f"{item.name}.txt", data.first_pixel)
+        for item in data.sequences.values()
     ]
     run_with_progress(source, jobs, workers, device, f"{label} on {data.name}")
     entries = compare_folders(data, {label: folder})
-    pictures = failure_pictures(worst_sequences(data, folder, _SHOWN_FAILURES))
-    page = write_report(folder / "report", data, entries, plots=plots, pictures=pictures)
+    images = failure_images(worst_sequences(data, folder, _SHOWN_FAILURES))
+    page = write_report(folder / "report", data, entries, plots=plots, images=images)
     print_scores(data, entries)
     typer.echo(f"boxes in {folder}, report in {page}")
 
@@ -108,7 +109,7 @@ def claim_tracker(
 
 
 def run_with_progress(
-    source: TrackerSource, jobs: Sequence[Job], workers: int, device: str, title: str
+    source: TrackerSource, jobs: Sequence[TrackingJob], workers: int, device: str, title: str
 ) -> None:
     """Run the jobs that are not done, with a progress bar over their frames."""
     waiting = [job for job in jobs if not job.done]

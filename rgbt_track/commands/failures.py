@@ -9,7 +9,7 @@ import typer
 
 from rgbt_track.commands.options import DatasetName, EvaluationSplitName, RootFolder
 from rgbt_track.evaluation.ground_truth import open_evaluation_set
-from rgbt_track.evaluation.report.failures import failure_sheet, worst_sequences
+from rgbt_track.evaluation.report.failures import failure_contact_sheet, worst_sequences
 from rgbt_track.evaluation.result_files import tracker_folders
 from rgbt_track.io.images import write_image
 
@@ -32,7 +32,7 @@ def failures(
     if len(found) > 1:
         raise ValueError(f"{results}: holds {len(found)} trackers: {', '.join(found)}; give one")
     worst = worst_sequences(data, next(iter(found.values())), sequences)
-    sheet = failure_sheet(worst, frames)
+    sheet = failure_contact_sheet(worst, frames)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_image(out, sheet)
     for failure in worst:

@@ -22,7 +22,7 @@ Values = NDArray[np.floating]
 _CORRECT_ABOVE = 0.5
 _THRESHOLDS = 100
 _CLIP = 1e-6  # scores of 0 and 1 have no finite logit
-_SMALLEST_SCALE = 0.01  # keeps the order of scores that say nothing
+_SMALLEST_SCALE = 0.01  # keeps the order of uninformative scores
 
 
 @dataclass(frozen=True)
@@ -91,20 +91,22 @@ class Calibration:
 def scored_frames(scores: ArrayLike, boxes_xywh: ArrayLike, annotation: Annotation) -> ScoredFrames:
     """Compare scores (N,) and boxes (N, 4), from pixel 0, with the annotation of a sequence.
 
-    The first frame, which the tracker is given, and frames without a label are left out.
+    The first frame, which initializes the tracker, and frames without a label are left out.
     """
     present = annotation.labelled
-    known = present | annotation.absent
-    known[0] = False
-    overlaps = np.zeros(len(known))
+    annotated = present | annotation.absent
+    annotated[0] = False
+    overlaps = np.zeros(len(annotated))
     boxes = np.nan_to_num(np.asarray(boxes_xywh, float))
     overlaps[present] = iou_xywh(boxes[present], annotation.boxes[present])
-    return ScoredFrames(np.asarray(scores, float)[known], overlaps[known], present[known])
+    return ScoredFrames(
+        np.asarray(scores, float)[annotated], overlaps[annotated], present[annotated]
+    )
 
 
 def calibrate_scores(sequences: Sequence[ScoredFrames], bins: int = 10) -> Calibration:
     """Reliability and long-term measures of a tracker's scores on some sequences."""
-    scores, correct, present = _pooled(sequences)
+    scores, correct, present = _pool(sequences)
     in_range = len(scores) > 0 and scores.min() >= 0 and scores.max() <= 1
     return Calibration(
         reliability(scores, correct, bins) if in_range else None,
@@ -113,27 +115,27 @@ def calibrate_scores(sequences: Sequence[ScoredFrames], bins: int = 10) -> Calib
 
 
 def reliability(scores: ArrayLike, correct: ArrayLike, bins: int = 10) -> Reliability:
-    """Scores (N,) in [0, 1] against what was correct (N,), in ``bins`` bins of equal width."""
+    """Scores (N,) in [0, 1] against correctness (N,), in ``bins`` bins of equal width."""
     scores, correct = np.asarray(scores, float), np.asarray(correct, bool)
-    place = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)  # (k/B, (k+1)/B]
-    frames = np.bincount(place, minlength=bins)
+    bin_index = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)  # (k/B, (k+1)/B]
+    frames = np.bincount(bin_index, minlength=bins)
     with np.errstate(invalid="ignore"):
-        mean_score = np.bincount(place, scores, bins) / frames
-        share_correct = np.bincount(place, correct, bins) / frames
-    gaps = np.nan_to_num(np.abs(mean_score - share_correct))
+        mean_score = np.bincount(bin_index, scores, bins) / frames
+        correct_share = np.bincount(bin_index, correct, bins) / frames
+    gaps = np.nan_to_num(np.abs(mean_score - correct_share))
     error = float((frames * gaps).sum() / len(scores))
-    return Reliability(frames, mean_score, share_correct, error)
+    return Reliability(frames, mean_score, correct_share, error)
 
 
 def long_term(sequences: Sequence[ScoredFrames]) -> LongTerm:
-    """VOT's long-term measures, at no more than 100 thresholds out of the scores themselves.
+    """VOT's long-term measures, at no more than 100 thresholds, quantiles of the scores.
 
     Raises ``ValueError`` where the target is in no frame.
     """
     sequences = [sequence for sequence in sequences if sequence.present.any()]
     if not sequences:
         raise ValueError("no frame with a target: there is no recall")
-    scores, _, present = _pooled(sequences)
+    scores, _, present = _pool(sequences)
     steps = np.linspace(1, 0, min(_THRESHOLDS, len(scores)))
     thresholds = np.unique(np.quantile(scores, steps, method="nearest"))[::-1]
     curves = [long_term_curves(s.scores, s.overlaps, s.present, thresholds) for s in sequences]
@@ -146,7 +148,7 @@ def long_term(sequences: Sequence[ScoredFrames]) -> LongTerm:
 
 
 def fit_recalibration(scores: ArrayLike, correct: ArrayLike) -> tuple[float, float]:
-    """Scale and bias of ``recalibrate`` that suit scores (N,) in [0, 1] and what was correct (N,).
+    """Scale and bias of ``recalibrate`` fitted to scores (N,) in [0, 1] and correctness (N,).
 
     Platt's maximum likelihood, by Newton's method with step halving, with his targets that keep it
     finite: (n + 1) / (n + 2) for the n correct frames and 1 / (m + 2) for the m wrong ones. The
@@ -192,7 +194,7 @@ def _newton(columns: Values, targets: Values, offset: Values) -> Values:
     return weights
 
 
-def _pooled(sequences: Sequence[ScoredFrames]) -> tuple[Values, NDArray, NDArray]:
+def _pool(sequences: Sequence[ScoredFrames]) -> tuple[Values, NDArray, NDArray]:
     parts = [(sequence.scores, sequence.correct, sequence.present) for sequence in sequences]
     scores, correct, present = (np.concatenate(part) for part in zip(*parts, strict=True))
     return scores, correct, present

@@ -1,6 +1,6 @@
 """From one sequence's boxes to its per-frame errors, by a rule set.
 
-This is the part of scoring that decides about odd input: other formats, other lengths, NaN, empty
+This part of scoring decides about odd input: other formats, other lengths, NaN, empty
 boxes. Whatever the rules do not settle is refused by sequence and row (counted from 1).
 """
 
@@ -45,18 +45,18 @@ def truths_xywh(rules: Rules, truth: Truth, sequence: str) -> tuple[Boxes, ...]:
             raise ValueError(
                 f"{sequence}: {rules.benchmark} has a single ground truth; give one (N, 4) array"
             )
-        both = tuple(_as_truth(rules, truth[key], sequence) for key in ("visible", "infrared"))
-        if len(both[0]) != len(both[1]):
+        truths = tuple(_parse_truth(rules, truth[key], sequence) for key in ("visible", "infrared"))
+        if len(truths[0]) != len(truths[1]):
             raise ValueError(
-                f"{sequence}: the visible ground truth has {len(both[0])} rows, "
-                f"the infrared one {len(both[1])}"
+                f"{sequence}: the visible ground truth has {len(truths[0])} rows, "
+                f"the infrared one {len(truths[1])}"
             )
-        return both if rules.truth == "better" else both[:1]
-    return (_as_truth(rules, truth, sequence),)
+        return truths if rules.truth == "better" else truths[:1]
+    return (_parse_truth(rules, truth, sequence),)
 
 
-def _as_truth(rules: Rules, truth: ArrayLike, sequence: str) -> Boxes:
-    boxes = _as_rows(truth, (4,), f"{sequence}: the ground truth")
+def _parse_truth(rules: Rules, truth: ArrayLike, sequence: str) -> Boxes:
+    boxes = _to_array(truth, (4,), f"{sequence}: the ground truth")
     finite = np.isfinite(boxes).all(1)
     if rules.unlabelled == "refuse" and not finite.all():
         row = int(np.argmin(finite)) + 1
@@ -67,14 +67,14 @@ def _as_truth(rules: Rules, truth: ArrayLike, sequence: str) -> Boxes:
     return boxes
 
 
-def _as_rows(values: ArrayLike, columns: tuple[int, ...], what: str) -> Boxes:
+def _to_array(values: ArrayLike, columns: tuple[int, ...], label: str) -> Boxes:
     try:
         boxes = np.asarray(values, float)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} is not an array of numbers") from None
+        raise ValueError(f"{label} is not an array of numbers") from None
     if boxes.ndim != 2 or not len(boxes) or boxes.shape[1] not in columns:
         valid = " or ".join(f"(N, {count})" for count in columns)
-        raise ValueError(f"{what} has the shape {boxes.shape}; expected {valid}")
+        raise ValueError(f"{label} has the shape {boxes.shape}; expected {valid}")
     return boxes
 
 
@@ -95,18 +95,18 @@ def result_xywh(rules: Rules, result: ArrayLike) -> Boxes:
 def frame_errors(
     rules: Rules, result: ArrayLike, truths: tuple[Boxes, ...], sequence: str
 ) -> tuple[FrameErrors, list[str]]:
-    """Errors of one sequence's result, and what had to be done to it, in words.
+    """Errors of one sequence's result, and notes on the corrections made to it.
 
     Args:
-        rules: what to do about everything.
+        rules: how odd input is treated.
         result: predicted boxes (N, 4) x, y, w, h, or (N, 8) corners.
         truths: one or two ground truths (N, 4), x, y, w, h.
-        sequence: begins every message.
+        sequence: name, at the head of every message.
 
     Raises:
         ValueError: lengths, NaN or negative sides that the rules don't settle; no frame to score.
     """
-    boxes = result_xywh(rules, _as_rows(result, (4, 8), f"{sequence}: the result"))
+    boxes = result_xywh(rules, _to_array(result, (4, 8), f"{sequence}: the result"))
     boxes, notes = _fit_length(rules, boxes, len(truths[0]), sequence)
     _refuse_bad_rows(rules, boxes, sequence)
     boxes, repaired = _repair(rules, boxes)
@@ -114,10 +114,10 @@ def frame_errors(
         notes.append(f"{sequence}: {repaired} rows without a valid box took the row before")
     if rules.first_frame == "truth":
         boxes = np.concatenate([truths[0][:1], boxes[1:]])
-    keep = _scored(rules, truths)
-    if not keep.any():
+    scored = _scored_frames(rules, truths)
+    if not scored.any():
         raise ValueError(f"{sequence}: no frame to score: the ground truth has no usable box")
-    errors = [_against(rules, boxes[keep], truth[keep]) for truth in truths]
+    errors = [_compute_errors(rules, boxes[scored], truth[scored]) for truth in truths]
     if len(errors) == 1:
         return errors[0], notes
     # As MATLAB's min and max do, fmin and fmax pass over a NaN of one modality.
@@ -131,12 +131,12 @@ def frame_errors(
 def _fit_length(rules: Rules, boxes: Boxes, length: int, sequence: str) -> tuple[Boxes, list[str]]:
     if len(boxes) == length:
         return boxes, []
-    told = f"{sequence}: the result has {len(boxes)} rows, the ground truth {length}"
+    message = f"{sequence}: the result has {len(boxes)} rows, the ground truth {length}"
     if len(boxes) < length:
-        raise ValueError(f"{told}: the run is incomplete; run this sequence again")
+        raise ValueError(f"{message}: the run is incomplete; run this sequence again")
     if rules.longer == "refuse":
-        raise ValueError(f"{told}: one row per frame is needed ({rules.name} rules do not cut)")
-    return boxes[:length], [f"{told}: cut to the ground truth, as the {rules.name} rules say"]
+        raise ValueError(f"{message}: one row per frame is needed ({rules.name} rules do not cut)")
+    return boxes[:length], [f"{message}: cut to the ground truth, as the {rules.name} rules say"]
 
 
 def _refuse_bad_rows(rules: Rules, boxes: Boxes, sequence: str) -> None:
@@ -147,9 +147,9 @@ def _refuse_bad_rows(rules: Rules, boxes: Boxes, sequence: str) -> None:
         bad |= (boxes[:, 2:] < 0).any(1)
     if bad.any():
         row = int(np.argmax(bad))
-        shown = ", ".join(f"{value:g}" for value in boxes[row])
+        values = ", ".join(f"{value:g}" for value in boxes[row])
         raise ValueError(
-            f"{sequence}: row {row + 1} of the result is no box ({shown}); "
+            f"{sequence}: row {row + 1} of the result is no box ({values}); "
             f"{rules.name} rules for {rules.benchmark} do not say what it counts"
         )
 
@@ -159,20 +159,20 @@ def _repair(rules: Rules, boxes: Boxes) -> tuple[Boxes, int]:
         return boxes, 0
     bad = rules.repair(boxes)
     bad[0] = False
-    source = np.maximum.accumulate(np.where(bad, 0, np.arange(len(boxes))))
-    return boxes[source], int(bad.sum())
+    source_rows = np.maximum.accumulate(np.where(bad, 0, np.arange(len(boxes))))
+    return boxes[source_rows], int(bad.sum())
 
 
-def _scored(rules: Rules, truths: tuple[Boxes, ...]) -> NDArray[np.bool_]:
-    keep = np.ones(len(truths[0]), bool)
+def _scored_frames(rules: Rules, truths: tuple[Boxes, ...]) -> NDArray[np.bool_]:
+    scored = np.ones(len(truths[0]), bool)
     if rules.unlabelled == "left out":
-        keep = np.any([np.isfinite(truth).all(1) for truth in truths], axis=0)
+        scored = np.any([np.isfinite(truth).all(1) for truth in truths], axis=0)
     if rules.first_frame == "left out":
-        keep[0] = False
-    return keep
+        scored[0] = False
+    return scored
 
 
-def _against(rules: Rules, boxes: Boxes, truth: Boxes) -> FrameErrors:
+def _compute_errors(rules: Rules, boxes: Boxes, truth: Boxes) -> FrameErrors:
     overlaps = iou_xywh(boxes, truth)
     distances = center_distances(boxes, truth, rules.side_offset)
     normalized = normalized_distances(boxes, truth, rules.side_offset, rules.epsilon)

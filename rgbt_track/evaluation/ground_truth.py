@@ -2,7 +2,7 @@
 
 ``Sequence`` counts pixels from 0; ground-truth files, and so the result files that people
 exchange, count from the data set's own first pixel. Results are written and scored in the data
-set's own count, so that ours and other people's files mean the same.
+set's own count, so that files of any software mean the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class EvaluationSet:
     """A data set as evaluation needs it; every mapping has the sequences' names as keys.
 
     Attributes:
-        description, split, rules: what was opened, and how it is scored.
+        description, split, rules: the opened data set, and how it is scored.
         truths: ground truth as x, y, w, h in the data set's own pixel count.
         annotations: what the data set says, in pixels from 0.
         lengths: frames of each sequence.
@@ -49,8 +49,8 @@ class EvaluationSet:
         return self.description.name
 
     @property
-    def whole(self) -> int:
-        """Sequences of a whole copy, by the description; those there are, where it says none."""
+    def sequence_count(self) -> int:
+        """Sequences of a complete copy by the description, or those on disk if it has no count."""
         part = self.description.split(self.split) if self.split else self.description
         return max(part.sequences or 0, len(self.truths))
 
@@ -74,7 +74,7 @@ def open_evaluation_set(
         name, root, sequences: as for ``open_dataset``.
         rules: the rule set by name.
         split: a part by name, or "all"; without it the test split, where there is one.
-        images: whether frames are needed; if not, a copy of nothing but ground truth will do.
+        images: whether frames are needed; if not, a copy with ground truth alone is enough.
 
     Raises ``FileNotFoundError`` or ``ValueError`` in one line: see ``open_dataset``; for unknown
     rules; for two sequences of one name.
@@ -83,12 +83,12 @@ def open_evaluation_set(
     if split is None:
         split = "test" if any(part.name == "test" for part in description.splits) else "all"
     part = None if split == "all" else split
-    chosen = find_rules(description.name, rules)
+    rule_set = find_rules(description.name, rules)
     frames: dict[str, Sequence] = {}
     if images or has_frames(description, Path(root)):
-        opened = open_dataset(name, root, part, sequences)
-        frames = {sequence.name: sequence for sequence in opened}
-        if len(frames) != len(opened):
+        all_sequences = open_dataset(name, root, part, sequences)
+        frames = {sequence.name: sequence for sequence in all_sequences}
+        if len(frames) != len(all_sequences):
             raise ValueError(
                 f"{root}: several sequences have one name; results could not be told apart"
             )
@@ -98,8 +98,8 @@ def open_evaluation_set(
     return EvaluationSet(
         description=description,
         split=part,
-        rules=replace(chosen, truth_format="xywh"),
-        truths={name: _truth(item, description, chosen) for name, item in annotations.items()},
+        rules=replace(rule_set, truth_format="xywh"),
+        truths={name: _truth(item, description, rule_set) for name, item in annotations.items()},
         annotations=annotations,
         lengths={name: len(item) for name, item in annotations.items()},
         attributes={name: item.attributes for name, item in annotations.items()},
@@ -108,25 +108,25 @@ def open_evaluation_set(
 
 
 def _truth(annotation: Annotation, description: DatasetDescription, rules: Rules) -> Truth:
-    visible = _released(annotation.boxes, annotation.absent, description, rules)
+    visible = _to_truth_boxes(annotation.boxes, annotation.absent, description, rules)
     if rules.truth == "single" or annotation.boxes_tir is None:
         return visible
-    infrared = _released(annotation.boxes_tir, annotation.absent, description, rules)
+    infrared = _to_truth_boxes(annotation.boxes_tir, annotation.absent, description, rules)
     return {"visible": visible, "infrared": infrared}
 
 
-def _released(
+def _to_truth_boxes(
     boxes: NDArray[np.floating],
     absent: NDArray[np.bool_],
     description: DatasetDescription,
     rules: Rules,
 ) -> NDArray[np.floating]:
-    boxes = own_pixels(boxes, description.first_pixel)
+    boxes = shift_origin(boxes, description.first_pixel)
     if rules.unlabelled == "left out":
         boxes[absent] = np.nan
     return boxes
 
 
-def own_pixels(boxes: NDArray[np.floating], first_pixel: int) -> NDArray[np.floating]:
-    """Boxes (N, 4) counted from pixel 0 -> counted from the data set's own first pixel."""
+def shift_origin(boxes: NDArray[np.floating], first_pixel: int) -> NDArray[np.floating]:
+    """Boxes (N, 4) counted from pixel 0 -> counted from ``first_pixel``."""
     return boxes + np.array([first_pixel, first_pixel, 0, 0], float)

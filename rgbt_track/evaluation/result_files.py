@@ -1,8 +1,8 @@
-"""Result files as they lie around: whose is this file, what is in it, how fast was the tracker.
+"""Result files of any evaluation software: sequence of a file, boxes, scores, frame rate.
 
 A tracker's folder holds one text file per sequence, named ``sequence.txt`` or with any prefix
 (``Tracker_sequence.txt``), or one folder per sequence (``sequence/sequence_001.txt``). Times,
-scores and the like lie beside them under telling names and are not taken for boxes.
+scores and the like are recognized by their endings and are not read as boxes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from rgbt_track.io.box_files import read_box_rows
 from rgbt_track.io.files import read_lines
 
-_BESIDE = re.compile(
+_AUXILIARY = re.compile(
     r"_(time|times|fps|score|scores|confidence|all_boxes|all_scores|object_presence_scores)$", re.I
 )
-_COMPANIONS = {"time": ("_time", "_times"), "score": ("_score", "_scores", "_confidence")}
+_COMPANION_ENDINGS = {"time": ("_time", "_times"), "score": ("_score", "_scores", "_confidence")}
 _QUOTES = re.compile("[`'´‘’]")
 _SUFFIXES = (".txt", ".csv")
 
 
 def read_boxes(path: str | Path, *, allow_nan: bool = True) -> NDArray[np.float64]:
-    """Read a box file of any format in the wild: (N, 4) or (N, 8) floats, as in the file.
+    """Read a box file of any format in use: (N, 4) or (N, 8) floats, as in the file.
 
     Commas, semicolons, tabs or blanks; decimals or scientific notation; four or eight columns. NaN
     stands for a frame without a box, and the rules decide what it counts; with ``allow_nan=False``
@@ -48,17 +48,17 @@ def tracker_folders(results: str | Path, sequences: Iterable[str]) -> dict[str, 
     names = list(sequences)
     if result_paths(results, names):
         return {results.resolve().name: results}
-    found = {
+    folders = {
         folder.name: folder
         for folder in sorted(results.iterdir())
         if folder.is_dir() and not folder.name.startswith(".") and result_paths(folder, names)
     }
-    if not found:
+    if not folders:
         raise FileNotFoundError(
             f"{results}: no result files of this data set; expected SEQUENCE.txt, "
             f"TRACKER_SEQUENCE.txt or TRACKER/SEQUENCE.txt, for instance {names[0]}.txt"
         )
-    return found
+    return folders
 
 
 def result_paths(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
@@ -70,14 +70,14 @@ def result_paths(folder: Path, sequences: Iterable[str]) -> dict[str, Path]:
     ``T_red_car`` belongs to another sequence.
     """
     keys = {_key(name): name for name in sequences}
-    taken: dict[str, list[tuple[str, Path]]] = {}
+    matches: dict[str, list[tuple[str, Path]]] = {}
     for path in _candidates(folder, keys):
         key = _key(_name(path, keys))
-        for start in _starts(key):
+        for start in _name_starts(key):
             if key[start:] in keys:
-                taken.setdefault(keys[key[start:]], []).append((key[:start], path))
+                matches.setdefault(keys[key[start:]], []).append((key[:start], path))
                 break
-    return {name: _single(name, sorted(found, key=_by_prefix)) for name, found in taken.items()}
+    return {name: _single(name, sorted(paths, key=_by_prefix)) for name, paths in matches.items()}
 
 
 def _by_prefix(item: tuple[str, Path]) -> tuple[int, Path]:
@@ -93,7 +93,7 @@ def _name(path: Path, keys: dict[str, str]) -> str:
     return re.sub(r"_\d{3}$", "", path.stem) if _key(path.parent.name) in keys else path.stem
 
 
-def _starts(key: str) -> list[int]:
+def _name_starts(key: str) -> list[int]:
     return [0] + [match.end() for match in re.finditer("[_-]", key)]
 
 
@@ -107,12 +107,12 @@ def _candidates(folder: Path, keys: dict[str, str]) -> list[Path]:
         if path.suffix.lower() in _SUFFIXES
         and path.is_file()
         and not path.name.startswith(".")
-        and (_key(path.stem) in keys or not _BESIDE.search(path.stem))
+        and (_key(path.stem) in keys or not _AUXILIARY.search(path.stem))
     )
 
 
-def _single(name: str, found: list[tuple[str, Path]]) -> Path:
-    (prefix, path), *others = found
+def _single(name: str, matches: list[tuple[str, Path]]) -> Path:
+    (prefix, path), *others = matches
     for other_prefix, other in others:
         if other_prefix == prefix or not other_prefix.startswith(prefix):
             raise ValueError(
@@ -122,22 +122,22 @@ def _single(name: str, found: list[tuple[str, Path]]) -> Path:
     return path
 
 
-def companion(path: Path, kind: str, taken: Collection[Path] = ()) -> Path:
+def companion_path(path: Path, kind: str, reserved: Collection[Path] = ()) -> Path:
     """Where the times or scores (``kind`` "time" or "score") to a file of boxes are written.
 
-    ``NAME_time.txt`` and ``NAME_score.txt``; another ending where ``taken`` says that this is the
-    file of another sequence's boxes. Raises ``ValueError`` where all endings are taken.
+    ``NAME_time.txt`` and ``NAME_score.txt``; another ending where ``reserved`` says that this is
+    the file of another sequence's boxes. Raises ``ValueError`` where all endings are reserved.
     """
-    candidates = _companions(path, kind)
-    free = [candidate for candidate in candidates if candidate not in taken]
+    candidates = _companion_paths(path, kind)
+    free = [candidate for candidate in candidates if candidate not in reserved]
     if not free:
         names = ", ".join(candidate.name for candidate in candidates)
         raise ValueError(f"{path}: no name left for its {kind}s: {names} are other sequences")
     return free[0]
 
 
-def _companions(path: Path, kind: str) -> list[Path]:
-    return [path.with_name(f"{path.stem}{end}{path.suffix}") for end in _COMPANIONS[kind]]
+def _companion_paths(path: Path, kind: str) -> list[Path]:
+    return [path.with_name(f"{path.stem}{end}{path.suffix}") for end in _COMPANION_ENDINGS[kind]]
 
 
 def frame_rate(results: Mapping[str, Path]) -> float | None:
@@ -146,7 +146,7 @@ def frame_rate(results: Mapping[str, Path]) -> float | None:
     A time file has seconds per frame, one number per row. Raises ``ValueError``, naming file and
     row, for anything else in it.
     """
-    times = _read_beside(results, "time", "time in seconds", low=0)
+    times = _read_companions(results, "time", "time in seconds", low=0)
     frames, seconds = sum(map(len, times.values())), sum(float(t.sum()) for t in times.values())
     return frames / seconds if seconds > 0 else None
 
@@ -156,16 +156,16 @@ def read_scores(results: Mapping[str, Path]) -> dict[str, NDArray[np.float64]]:
 
     Raises ``ValueError``, naming file and row, for anything but one finite number per row.
     """
-    return _read_beside(results, "score", "score", low=-np.inf)
+    return _read_companions(results, "score", "score", low=-np.inf)
 
 
-def _read_beside(
+def _read_companions(
     results: Mapping[str, Path], kind: str, meaning: str, low: float
 ) -> dict[str, NDArray[np.float64]]:
-    values, taken = {}, set(results.values())
+    values, reserved = {}, set(results.values())
     for name, path in results.items():
-        for file in _companions(path, kind):
-            if file not in taken and file.is_file():
+        for file in _companion_paths(path, kind):
+            if file not in reserved and file.is_file():
                 values[name] = _read_values(file, meaning, low)
                 break
     return values

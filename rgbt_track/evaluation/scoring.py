@@ -1,7 +1,7 @@
 """Scores of a tracker on a data set: overall, per sequence, per attribute, with their curves.
 
-``score_results`` is the short way: arrays in, the published numbers out. ``score_tracker`` is
-what it calls, and keeps everything a report needs.
+``score_results`` takes arrays and returns the published numbers. ``score_tracker`` is
+what it calls, and returns everything a report needs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Scores:
         curves: the overall curves.
         sequences, attributes: name -> measure -> value.
         frames: frames that were scored.
-        notes: what had to be done to the results, one line each.
+        notes: corrections made to the results, one line each.
     """
 
     rules: Rules
@@ -98,7 +98,7 @@ def score_results(
         ValueError: unknown benchmark or rules, a missing sequence, and boxes that the rules do not
             settle, by sequence and row.
 
-    Warns what had to be done to results (cut, repaired) and about results without ground truth.
+    Warns about corrected results (cut, repaired) and about results without ground truth.
     """
     name = str(benchmark).lower()
     check_choice("unknown benchmark", name, BENCHMARKS)
@@ -113,12 +113,13 @@ def score_tracker(
     results: Mapping[str, ArrayLike],
     groundtruth: Mapping[str, Truth],
     attributes: Mapping[str, Iterable[str]] | None = None,
-    where: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score a tracker with everything a report shows; arguments as in ``score_results``.
 
-    ``attributes`` maps a sequence to the names of its attributes; ``where`` to what messages call
-    it, for instance the path of its result file. Raises ``ValueError`` as ``score_results`` does.
+    ``attributes`` maps a sequence to the names of its attributes; ``labels`` to its name in
+    messages, for instance the path of its result file. Raises ``ValueError`` as ``score_results``
+    does.
     """
     if not groundtruth:
         raise ValueError("no ground truth: there is no sequence to score")
@@ -126,10 +127,10 @@ def score_tracker(
     counts: dict[str, Counts] = {}
     for name, truth in groundtruth.items():
         truths = truths_xywh(rules, truth, name)
-        called = (where or {}).get(name, name)
-        errors, remarks = frame_errors(rules, results[name], truths, called)
+        label = (labels or {}).get(name, name)
+        errors, frame_notes = frame_errors(rules, results[name], truths, label)
         counts[name] = count_frames(rules, errors)
-        notes += remarks
+        notes += frame_notes
     groups = _group(counts, attributes or {})
     return Scores(
         rules=rules,
@@ -147,16 +148,16 @@ def _check_names(results: Mapping[str, ArrayLike], truth: Mapping[str, Truth]) -
     missing = [name for name in truth if name not in results]
     if missing:
         raise ValueError(
-            f"{listed(missing)}: no result for {len(missing)} of {len(truth)} sequences"
+            f"{shorten_list(missing)}: no result for {len(missing)} of {len(truth)} sequences"
         )
     extra = [name for name in results if name not in truth]
-    return [f"{listed(extra)}: no ground truth, not scored"] if extra else []
+    return [f"{shorten_list(extra)}: no ground truth, not scored"] if extra else []
 
 
-def listed(names: list[str], most: int = 5) -> str:
+def shorten_list(names: list[str], limit: int = 5) -> str:
     """The first few names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _group(
@@ -184,7 +185,9 @@ def count_frames(rules: Rules, errors: FrameErrors) -> Counts:
     )
 
 
-def _share(rules: Rules, counts: Iterable[Counts], part: Callable[[Counts], ArrayLike]) -> Curve:
+def _mean_per_frame(
+    rules: Rules, counts: Iterable[Counts], part: Callable[[Counts], ArrayLike]
+) -> Curve:
     """A quantity per frame: over all frames alike, or as the mean of the sequences' own."""
     counts = list(counts)
     sums = np.array([part(count) for count in counts], float)
@@ -197,28 +200,28 @@ def _share(rules: Rules, counts: Iterable[Counts], part: Callable[[Counts], Arra
 def _curves(rules: Rules, counts: Iterable[Counts]) -> Curves:
     counts = list(counts)
     return Curves(
-        _share(rules, counts, lambda count: count.success),
-        _share(rules, counts, lambda count: count.precision),
-        _share(rules, counts, lambda count: count.normalized),
+        _mean_per_frame(rules, counts, lambda count: count.success),
+        _mean_per_frame(rules, counts, lambda count: count.precision),
+        _mean_per_frame(rules, counts, lambda count: count.normalized),
     )
 
 
 def measure(rules: Rules, counts: Iterable[Counts]) -> dict[str, float]:
     """The measures of the rules over some sequences, in the order of ``rules.measures``."""
     counts = list(counts)
-    success = _share(rules, counts, lambda count: count.success)
+    success = _mean_per_frame(rules, counts, lambda count: count.success)
     if rules.area == "trapezoids":
         area = area_by_trapezoids(success, rules.overlaps)
     else:
         area = area_by_mean(success)
-    precision = float(_share(rules, counts, lambda count: count.hits))
+    precision = float(_mean_per_frame(rules, counts, lambda count: count.hits))
     values = {
         "PR": precision,
         "MPR": precision,
-        "NPR": float(_share(rules, counts, lambda count: count.normalized_hits)),
+        "NPR": float(_mean_per_frame(rules, counts, lambda count: count.normalized_hits)),
         "SR": area,
         "MSR": area,
-        "AO": float(_share(rules, counts, lambda count: count.overlap_sum)),
-        "SR50": float(_share(rules, counts, lambda count: count.half)),
+        "AO": float(_mean_per_frame(rules, counts, lambda count: count.overlap_sum)),
+        "SR50": float(_mean_per_frame(rules, counts, lambda count: count.half)),
     }
     return {name: values[name] for name in rules.measures}

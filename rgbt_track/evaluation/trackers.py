@@ -1,7 +1,7 @@
-"""Which tracker made these results: loading it by name, and a stamp beside what it wrote.
+"""Trackers of an evaluation: loading by name, and a fingerprint beside the results.
 
-The stamp keeps a resumed run from mixing the results of two trackers: it holds the settings and
-the digest of the weights, and another tracker is refused the folder.
+The fingerprint keeps a resumed run from mixing the results of two trackers: it holds the settings
+and the digest of the weights; a folder of another tracker is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.io.files import write_text
 
-STAMP = "tracker.json"
+FINGERPRINT_FILE = "tracker.json"
 _DATA = "data"
 
 
@@ -34,7 +34,7 @@ class AnyTracker(Protocol):
 
 @dataclass(frozen=True)
 class TrackerSource:
-    """How a process makes its tracker: a name or YAML for ``load_tracker``, or ``module:factory``.
+    """How a process loads its tracker: a name or YAML for ``load_tracker``, or ``module:factory``.
 
     A factory is called with the keyword ``device`` and returns anything with ``init`` and
     ``update``.
@@ -57,16 +57,16 @@ def make_tracker(
     engine: str = "auto",
     precision: str = "fp32",
 ) -> AnyTracker:
-    """Load a tracker by name or YAML, or make somebody else's by ``package.module:factory``.
+    """Load a tracker by name or YAML, or one of other software by ``package.module:factory``.
 
     A factory is called as ``factory(device=device)`` and returns an object with ``init(rgb, tir,
     box)`` and ``update(rgb, tir, state)``, whose states have ``box``. Raises as ``load_tracker``
-    does, and ``ValueError`` for a dotted path that leads nowhere.
+    does, and ``ValueError`` for a dotted path that cannot be imported.
     """
     if not is_dotted(name):
         from rgbt_track.tracking.loading import UntrainedWarning, load_tracker
 
-        with warnings.catch_warnings():  # said once, by lacks_weights(), and not by every process
+        with warnings.catch_warnings():  # lacks_weights() warns once, not every process
             warnings.simplefilter("ignore", UntrainedWarning)
             return load_tracker(name, device, weights, engine=engine, precision=precision)
     if weights is not None:
@@ -94,7 +94,7 @@ def short_name(name: str) -> str:
 def describe_tracker(
     name: str, weights: str | None = None, precision: str = "fp32"
 ) -> dict[str, Any]:
-    """What tells two trackers apart: the settings, the digest of the weights and the precision.
+    """Identity of a tracker: the settings, the digest of the weights and the precision.
 
     Device and engine are no part of it: their boxes agree to a thousandth of a pixel.
 
@@ -121,7 +121,7 @@ def describe_tracker(
 def lacks_weights(name: str, weights: str | None = None) -> bool:
     """Whether a tracker is a network without trained weights: its boxes mean nothing.
 
-    Nothing is said of a tracker by a dotted name. Raises as ``load_tracker`` does.
+    ``False`` for a tracker by a dotted name. Raises as ``load_tracker`` does.
     """
     if is_dotted(name):
         return False
@@ -132,61 +132,63 @@ def lacks_weights(name: str, weights: str | None = None) -> bool:
 
 def claim_folder(
     folder: Path,
-    stamp: dict[str, Any],
+    fingerprint: dict[str, Any],
     *,
     data: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> None:
-    """Write the stamp into a results folder, or check the one that is there.
+    """Write the fingerprint into a results folder, or check the existing one.
 
     Args:
-        folder: made if it is not there.
-        stamp: what ``describe_tracker`` gives.
+        folder: created if missing.
+        fingerprint: returned by ``describe_tracker``.
         data: sequence -> ``Annotation.digest`` of what is to be run. Sequences of an earlier call
-            stay known, so that one folder can be filled in several calls.
+            stay recorded, so that one folder can be filled in several calls.
         force: take the folder from another tracker or other data: the old results (boxes with
             their times and scores) are deleted.
 
     Raises:
         ValueError: results of another tracker, or of a sequence whose ground truth was another.
-            Results without a stamp are refused in any case: they were not made here.
+            Results without a fingerprint are refused in any case: their tracker is unknown.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / STAMP
+    path = folder / FINGERPRINT_FILE
     if not path.is_file() and any(folder.rglob("*.txt")):
         raise ValueError(
-            f"{folder}: holds text files but no {STAMP}, so other results; give another --results "
-            "or --label (rgbt-track score scores what is there)"
+            f"{folder}: holds text files but no {FINGERPRINT_FILE}, so other results; give another "
+            "--results or --label (rgbt-track score scores what is there)"
         )
-    stamp, known = json.loads(json.dumps(stamp, default=str)), dict[str, str]()
+    fingerprint, digests = json.loads(json.dumps(fingerprint, default=str)), dict[str, str]()
     if path.is_file() and not force:
-        before = _read_stamp(path)
-        known = before.pop(_DATA, {})
-        _check_stamp(folder, before == stamp, known, data or {})
+        previous = _read_fingerprint(path)
+        digests = previous.pop(_DATA, {})
+        _check_fingerprint(folder, previous == fingerprint, digests, data or {})
     if force:
         _delete_results(folder)
-    known = {**known, **(data or {})}
-    text = json.dumps({**stamp, _DATA: known} if known else stamp, indent=1, sort_keys=True)
+    digests = {**digests, **(data or {})}
+    text = json.dumps(
+        {**fingerprint, _DATA: digests} if digests else fingerprint, indent=1, sort_keys=True
+    )
     write_text(path, f"{text}\n")
 
 
-def _read_stamp(path: Path) -> dict[str, Any]:
+def _read_fingerprint(path: Path) -> dict[str, Any]:
     try:
-        stamp = json.loads(path.read_text(encoding="utf-8"))
+        fingerprint = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        stamp = None
-    if not isinstance(stamp, dict) or not isinstance(stamp.get(_DATA, {}), dict):
+        fingerprint = None
+    if not isinstance(fingerprint, dict) or not isinstance(fingerprint.get(_DATA, {}), dict):
         raise ValueError(f"{path}: damaged; run again with --force")
-    return stamp
+    return fingerprint
 
 
-def _check_stamp(
-    folder: Path, is_same: bool, known: Mapping[str, str], data: Mapping[str, str]
+def _check_fingerprint(
+    folder: Path, is_same: bool, digests: Mapping[str, str], data: Mapping[str, str]
 ) -> None:
     remedy = "run again with --force, or give another --results or --label"
     if not is_same:
         raise ValueError(f"{folder}: holds results of other settings or weights; {remedy}")
-    changed = [name for name, digest in data.items() if known.get(name, digest) != digest]
+    changed = [name for name, digest in data.items() if digests.get(name, digest) != digest]
     if changed:
         raise ValueError(
             f"{folder}: holds results of other data: the ground truth of {changed[0]} is not what "

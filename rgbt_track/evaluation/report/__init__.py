@@ -1,1 +1,1 @@
-"""Reports of a comparison: tables, plots, the HTML page and pictures of failures."""
+"""Reports of a comparison: tables, plots, the HTML page and images of failures."""

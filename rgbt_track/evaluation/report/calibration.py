@@ -22,17 +22,17 @@ def calibration_table(entries: Sequence[Entry]) -> Table | None:
     Precision, recall and F are those at the score of the highest F, and only where the data set
     marks frames without the target.
     """
-    known = [(entry.name, entry.calibration) for entry in entries if entry.calibration]
-    if not any(item.reliability or item.long_term for _, item in known):
+    calibrated = [(entry.name, entry.calibration) for entry in entries if entry.calibration]
+    if not any(item.reliability or item.long_term for _, item in calibrated):
         return None
-    absent = any(item.long_term for _, item in known)
+    absent = any(item.long_term for _, item in calibrated)
     rows: list[tuple[Cell, ...]] = [
         (
             name,
             *_reliability_cells(item.reliability),
             *(_long_term_cells(item.long_term) if absent else ()),
         )
-        for name, item in known
+        for name, item in calibrated
     ]
     columns = ("tracker", *_RELIABILITY, *(_LONG_TERM if absent else ()))
     return Table("Score calibration", columns, tuple(rows), ranked=False)
@@ -41,7 +41,7 @@ def calibration_table(entries: Sequence[Entry]) -> Table | None:
 def calibration_plots(entries: Sequence[Entry]) -> dict[str, str]:
     """Plot name -> SVG: ``reliability`` and ``long_term``, those of which there is a curve.
 
-    A tracker has the colour of its place among ``entries``, as in all other plots.
+    A tracker has the color of its index in ``entries``, as in all other plots.
     """
     plots = {}
     reliabilities = [
@@ -62,7 +62,7 @@ def calibration_plots(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def reliability_plot(diagrams: Sequence[tuple[int, str, Reliability]]) -> str:
-    """Share of correct frames over the score, as SVG: (place of the colour, name, diagram) each."""
+    """Share of correct frames over the score, as SVG: (index of the color, name, diagram) each."""
     figure, axes = new_axes("Reliability of the score", "score", "share of frames with IoU > 0.5")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     for index, name, diagram in diagrams:

@@ -1,4 +1,4 @@
-"""Failure analysis: the worst sequences of a tracker and their worst frames, as pictures.
+"""Failure analysis: the worst sequences of a tracker and their worst frames, as images.
 
 Every frame is shown in both modalities, cut around ground truth (green) and prediction (red) so
 that small targets can be seen, with its row in the result file and the overlap.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rgbt_track.boxes import iou_xywh
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.evaluation.frame_errors import result_xywh
-from rgbt_track.evaluation.ground_truth import EvaluationSet, own_pixels
+from rgbt_track.evaluation.ground_truth import EvaluationSet, shift_origin
 from rgbt_track.evaluation.metrics import average_overlap
 from rgbt_track.evaluation.result_files import read_boxes, result_paths
 from rgbt_track.io.frames import prepare_frames
@@ -28,7 +28,7 @@ _BAR = 22
 _MARGIN = 1.6
 _SMALLEST_VIEW = 96
 _TRUTH, _PREDICTION, _TEXT = (64, 255, 96), (255, 64, 64), (255, 255, 255)
-_LOST = 0.1
+_LOST_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Failure:
 
     @property
     def caption(self) -> str:
-        lost = np.flatnonzero(self.overlaps <= _LOST)
+        lost = np.flatnonzero(self.overlaps <= _LOST_OVERLAP)
         begin = f"first lost in row {lost[0] + 1}" if len(lost) else "never lost"
         return f"{self.sequence.name}: AO {self.average:.3f}, {begin} of {len(self.boxes)}"
 
@@ -56,7 +56,7 @@ def worst_sequences(data: EvaluationSet, folder: Path, count: int = 5) -> list[F
     failures = []
     for name, path in result_paths(folder, data.sequences).items():
         sequence = data.sequences[name]
-        boxes = own_pixels(result_xywh(data.rules, read_boxes(path)), -data.first_pixel)
+        boxes = shift_origin(result_xywh(data.rules, read_boxes(path)), -data.first_pixel)
         if len(boxes) < len(sequence):
             raise ValueError(f"{path}: {len(boxes)} rows for {len(sequence)} frames")
         boxes = boxes[: len(sequence)]
@@ -75,15 +75,15 @@ def worst_frames(overlaps: NDArray[np.floating], count: int = 6) -> list[int]:
     They keep a distance of ``N / (2 count)`` frames, so that one failure does not fill the row.
     """
     gap = max(len(overlaps) // (2 * count), 1)
-    lost = np.flatnonzero(overlaps <= _LOST)
+    lost = np.flatnonzero(overlaps <= _LOST_OVERLAP)
     order = [*lost[:1], *np.argsort(overlaps, kind="stable")]
-    chosen: list[int] = []
+    frames: list[int] = []
     for frame in order:
-        if np.isfinite(overlaps[frame]) and all(abs(frame - other) >= gap for other in chosen):
-            chosen.append(int(frame))
-        if len(chosen) == count:
+        if np.isfinite(overlaps[frame]) and all(abs(frame - other) >= gap for other in frames):
+            frames.append(int(frame))
+        if len(frames) == count:
             break
-    return sorted(chosen)
+    return sorted(frames)
 
 
 def draw_failure(failure: Failure, count: int = 6) -> Image:
@@ -92,38 +92,38 @@ def draw_failure(failure: Failure, count: int = 6) -> Image:
     return np.hstack(tiles + [np.zeros_like(tiles[0])] * (count - len(tiles)))
 
 
-def failure_sheet(failures: list[Failure], count: int = 6) -> Image:
+def failure_contact_sheet(failures: list[Failure], count: int = 6) -> Image:
     """All failures below one another, with captions; ``ValueError`` where there are none."""
     if not failures:
         raise ValueError("no result with a ground truth to compare: there is nothing to show")
-    bars = [_bar(failure.caption, count * _TILE) for failure in failures]
+    bars = [_draw_caption(failure.caption, count * _TILE) for failure in failures]
     rows = [draw_failure(failure, count) for failure in failures]
     return np.vstack([part for pair in zip(bars, rows, strict=True) for part in pair])
 
 
-def failure_pictures(failures: list[Failure], count: int = 6) -> Mapping[str, bytes]:
+def failure_images(failures: list[Failure], count: int = 6) -> Mapping[str, bytes]:
     """Caption -> JPEG of each failure, for an HTML page."""
-    pictures = {}
+    images = {}
     for failure in failures:
-        drawn = cv2.cvtColor(draw_failure(failure, count), cv2.COLOR_RGB2BGR)
-        pictures[failure.caption] = cv2.imencode(".jpg", drawn)[1].tobytes()
-    return pictures
+        image = cv2.cvtColor(draw_failure(failure, count), cv2.COLOR_RGB2BGR)
+        images[failure.caption] = cv2.imencode(".jpg", image)[1].tobytes()
+    return images
 
 
 def _draw_frame(failure: Failure, index: int) -> Image:
     truth, box = failure.sequence.boxes[index], failure.boxes[index]
     frames = prepare_frames(*failure.sequence.frame(index))
-    view = _view(truth, box)
-    tiles = [_bar(f"row {index + 1}  IoU {failure.overlaps[index]:.2f}", _TILE)]
+    view = _square_around(truth, box)
+    tiles = [_draw_caption(f"row {index + 1}  IoU {failure.overlaps[index]:.2f}", _TILE)]
     for name in ("rgb", "tir"):
         if name in frames:
-            tiles.append(_cut(frames[name], view, truth, box))
+            tiles.append(_draw_tile(frames[name], view, truth, box))
         else:
             tiles.append(np.zeros((_TILE, _TILE, 3), np.uint8))
     return np.vstack(tiles)
 
 
-def _view(truth: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.floating]:
+def _square_around(truth: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.floating]:
     """The square x, y, side around both boxes, or the ground truth where there is no prediction."""
     boxes = np.array([truth, box] if np.isfinite(box).all() else [truth])
     low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
@@ -131,7 +131,7 @@ def _view(truth: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.
     return np.append((low + high) / 2 - side / 2, side)
 
 
-def _cut(
+def _draw_tile(
     image: Image,
     view: NDArray[np.floating],
     truth: NDArray[np.floating],
@@ -140,16 +140,16 @@ def _cut(
     scale = _TILE / view[2]
     move = np.array([[scale, 0, -view[0] * scale], [0, scale, -view[1] * scale]])
     tile = cv2.warpAffine(image, move, (_TILE, _TILE), flags=cv2.INTER_AREA)
-    for shown, color in ((truth, _TRUTH), (box, _PREDICTION)):
-        if np.isfinite(shown).all():
-            x, y, w, h = np.array([*(shown[:2] - view[:2]), *shown[2:]]) * scale
+    for xywh, color in ((truth, _TRUTH), (box, _PREDICTION)):
+        if np.isfinite(xywh).all():
+            x, y, w, h = np.array([*(xywh[:2] - view[:2]), *xywh[2:]]) * scale
             corners = (round(x), round(y)), (round(x + w), round(y + h))
             cv2.rectangle(tile, *corners, color, 1, cv2.LINE_AA)
     return np.asarray(tile, np.uint8)
 
 
-def _bar(text: str, width: int) -> Image:
+def _draw_caption(text: str, width: int) -> Image:
     bar = np.full((_BAR, width, 3), 32, np.uint8)
-    place, font = (6, _BAR - 7), cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(bar, text, place, font, 0.42, _TEXT, 1, cv2.LINE_AA)
+    position, font = (6, _BAR - 7), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(bar, text, position, font, 0.42, _TEXT, 1, cv2.LINE_AA)
     return bar

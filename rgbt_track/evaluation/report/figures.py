@@ -1,4 +1,4 @@
-"""What all plots of the reports share: size, colours, and SVG text, the same for the same data.
+"""Common parts of all plots: size, colors, and SVG text that is the same for the same data.
 
 matplotlib is imported on first use, so that scoring works without it.
 """
@@ -42,7 +42,7 @@ def new_axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Any]:
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour and dashes of the line of this place: the same tracker looks alike in all plots."""
+    """Color and dashes of line ``index``: a tracker looks alike in all plots."""
     line = _LINES[index // len(_COLORS) % len(_LINES)]
     return {"color": _COLORS[index % len(_COLORS)], "linestyle": line, "linewidth": 1.8}
 

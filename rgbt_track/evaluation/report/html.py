@@ -44,9 +44,9 @@ def report_page(
     plots: Mapping[str, str],
     *,
     notes: Sequence[str] = (),
-    pictures: Mapping[str, bytes] | None = None,
+    images: Mapping[str, bytes] | None = None,
 ) -> str:
-    """A page of tables (sortable by a click), plots (name -> SVG), pictures (caption -> JPEG).
+    """A page of tables (sortable by a click), plots (name -> SVG), images (caption -> JPEG).
 
     The first table comes before the plots, the others after them. The best value of a ranked table
     is set in bold: of its column in a table of trackers, of its row in any other.
@@ -54,11 +54,13 @@ def report_page(
     parts = [f"<h1>{escape(title)}</h1>", f'<p class="about">{escape(about)}</p>']
     parts += [_table(table) for table in tables[:1]]
     if plots:
-        drawn = "".join(_picture(name, "svg+xml", svg.encode()) for name, svg in plots.items())
-        parts.append(f'<div class="plots">{drawn}</div>')
+        image_tags = "".join(
+            _image_tag(name, "svg+xml", svg.encode()) for name, svg in plots.items()
+        )
+        parts.append(f'<div class="plots">{image_tags}</div>')
     parts += [_table(table) for table in tables[1:]]
-    for caption, picture in (pictures or {}).items():
-        parts.append(f"<h2>{escape(caption)}</h2>{_picture(caption, 'jpeg', picture, 'sheet')}")
+    for caption, image in (images or {}).items():
+        parts.append(f"<h2>{escape(caption)}</h2>{_image_tag(caption, 'jpeg', image, 'sheet')}")
     if notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         parts.append(f"<h2>Notes</h2><ul>{items}</ul>")
@@ -81,7 +83,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def _picture(name: str, kind: str, data: bytes, css: str = "") -> str:
+def _image_tag(name: str, kind: str, data: bytes, css: str = "") -> str:
     encoded = base64.b64encode(data).decode("ascii")
     return f'<img class="{css}" alt="{escape(name)}" src="data:image/{kind};base64,{encoded}">'
 
@@ -98,8 +100,10 @@ def _table(table: Table) -> str:
 def _row(table: Table, row: Sequence[Cell]) -> str:
     cells = []
     for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
-        rivals = [other[index] for other in table.rows] if table.columns[0] == "tracker" else row
-        numbers = [rival for rival in rivals if isinstance(rival, float)]
+        candidates = (
+            [other[index] for other in table.rows] if table.columns[0] == "tracker" else row
+        )
+        numbers = [number for number in candidates if isinstance(number, float)]
         best = isinstance(value, float) and len(numbers) > 1 and value == max(numbers)
         best = best and table.ranked
         css = ' class="best"' if best else ""

@@ -12,7 +12,7 @@ import numpy as np
 
 from rgbt_track.evaluation.comparison import Entry
 from rgbt_track.evaluation.report.figures import line_style, new_axes, to_svg
-from rgbt_track.evaluation.report.tables import leading
+from rgbt_track.evaluation.report.tables import ranking_measure
 from rgbt_track.evaluation.rules import Rules
 from rgbt_track.evaluation.thresholds import NORMALIZED_DISTANCES
 
@@ -22,9 +22,9 @@ _MOST_ON_RADAR = 24
 def comparison_plots(rules: Rules, entries: Sequence[Entry]) -> dict[str, str]:
     """Plot name -> SVG: success, precision, normalized_precision where scored, attributes.
 
-    A tracker has the same colour in all of them: that of its place among ``entries``.
+    A tracker has the same color in all of them: that of its index in ``entries``.
     """
-    area = leading([name for name in rules.measures if name != "AO"])
+    area = ranking_measure([name for name in rules.measures if name != "AO"])
     hits = next(name for name in ("MPR", "PR") if name in rules.measures)
     plots = {
         "success": _curves(entries, "success", rules.overlaps, area, "overlap threshold"),
@@ -70,22 +70,22 @@ def _curves(
         text = f"{entry.name} [{entry.scores.overall[measure]:.3f}]"
         axes.plot(limits, getattr(entry.scores.curves, curve), label=text, **line_style(index))
     axes.set_xlim(limits[0], limits[-1])
-    place = "lower left" if curve == "success" else "lower right"
-    axes.legend(fontsize="small", loc=place, title=measure, title_fontsize="small")
+    location = "lower left" if curve == "success" else "lower right"
+    axes.legend(fontsize="small", loc=location, title=measure, title_fontsize="small")
     return to_svg(figure, curve)
 
 
 def _radar(rules: Rules, entries: Sequence[Entry], attributes: Sequence[str]) -> str:
     from matplotlib.figure import Figure
 
-    measure = leading(rules.measures)
+    measure = ranking_measure(rules.measures)
     angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes: Any = figure.add_subplot(projection="polar")
     for index, entry in enumerate(entries):
         values = [entry.scores.attributes[name][measure] for name in attributes]
-        closed = np.append(angles, angles[0]), [*values, values[0]]
-        axes.plot(*closed, label=entry.name, **line_style(index))
+        outline = np.append(angles, angles[0]), [*values, values[0]]
+        axes.plot(*outline, label=entry.name, **line_style(index))
     sizes = entries[0].scores.attribute_sizes
     axes.set_xticks(angles, [f"{name} ({sizes[name]})" for name in attributes], fontsize="small")
     axes.set_ylim(0, 1)

@@ -15,8 +15,8 @@ from rgbt_track.io.tables import Cell, Table
 
 
 def ranked(data: EvaluationSet, entries: Sequence[Entry]) -> list[Entry]:
-    """The trackers, best first by the leading measure."""
-    measure = leading(data.rules.measures)
+    """The trackers, best first by the ranking measure."""
+    measure = ranking_measure(data.rules.measures)
     return sorted(entries, key=lambda entry: -entry.scores.overall[measure])
 
 
@@ -27,12 +27,12 @@ def overall_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
         (entry.name, *(entry.scores.overall[name] for name in measures), entry.fps)
         for entry in entries
     ]
-    return Table(title_of(data, entries), ("tracker", *measures, "fps"), tuple(rows))
+    return Table(comparison_title(data, entries), ("tracker", *measures, "fps"), tuple(rows))
 
 
 def sequence_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
-    """One row per sequence: its frames, and the leading measure of every tracker."""
-    measure = leading(data.rules.measures)
+    """One row per sequence: its frames, and the ranking measure of every tracker."""
+    measure = ranking_measure(data.rules.measures)
     names = list(entries[0].scores.sequences)
     rows: list[tuple[Cell, ...]] = [
         (
@@ -47,8 +47,8 @@ def sequence_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table:
 
 
 def attribute_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table | None:
-    """One row per attribute: its sequences, and the leading measure; ``None`` without any."""
-    measure = leading(data.rules.measures)
+    """One row per attribute: its sequences, and the ranking measure; ``None`` without any."""
+    measure = ranking_measure(data.rules.measures)
     sizes = entries[0].scores.attribute_sizes
     if not sizes:
         return None
@@ -60,17 +60,17 @@ def attribute_table(data: EvaluationSet, entries: Sequence[Entry]) -> Table | No
     return Table(f"{measure} per attribute", columns, tuple(rows))
 
 
-def leading(measures: Sequence[str]) -> str:
+def ranking_measure(measures: Sequence[str]) -> str:
     """The measure by which trackers are ranked: the area under the success curve, or AO."""
     return next(name for name in ("AO", "MSR", "SR") if name in measures)
 
 
-def title_of(data: EvaluationSet, entries: Sequence[Entry]) -> str:
-    """What was scored, on how much, by which rules."""
+def comparison_title(data: EvaluationSet, entries: Sequence[Entry]) -> str:
+    """Data set, split, rules, sequences and frames of a comparison."""
     count, frames = len(entries[0].scores.sequences), entries[0].scores.frames
     part = f" {data.split}" if data.split else ""
-    of_all = f" of {data.whole}" if count < data.whole else ""
-    sequences = f"{count}{of_all} sequence{'s' if max(count, data.whole) > 1 else ''}"
+    of_all = f" of {data.sequence_count}" if count < data.sequence_count else ""
+    sequences = f"{count}{of_all} sequence{'s' if max(count, data.sequence_count) > 1 else ''}"
     return f"{data.name}{part}, {data.rules.name} rules, {sequences}, {frames:,} scored frames"
 
 
@@ -87,12 +87,12 @@ def to_json(data: EvaluationSet, entries: Sequence[Entry]) -> str:
             "distance": list(rules.distances),
             "normalized_distance": NORMALIZED_DISTANCES.tolist(),
         },
-        "trackers": {entry.name: _entry(entry) for entry in entries},
+        "trackers": {entry.name: _entry_document(entry) for entry in entries},
     }
     return json.dumps(document, indent=1) + "\n"
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry_document(entry: Entry) -> dict[str, Any]:
     scores = entry.scores
     return {
         "overall": scores.overall,

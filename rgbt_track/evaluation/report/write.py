@@ -13,10 +13,10 @@ from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.report.html import report_page
 from rgbt_track.evaluation.report.tables import (
     attribute_table,
+    comparison_title,
     overall_table,
     ranked,
     sequence_table,
-    title_of,
     to_json,
 )
 from rgbt_track.io.files import write_text
@@ -37,24 +37,24 @@ def write_report(
     entries: Sequence[Entry],
     *,
     plots: bool = True,
-    pictures: Mapping[str, bytes] | None = None,
+    images: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write the whole report, best tracker first, and return the path of its HTML page.
 
     Files: ``scores.md``, ``scores.csv``, ``scores.json``, ``sequences.csv``, ``attributes.csv``
     where there are attributes, ``calibration.csv`` where there are scores, one SVG per plot,
-    ``report.html``. ``pictures`` maps a caption to a JPEG for the page. Raises
+    ``report.html``. ``images`` maps a caption to a JPEG for the page. Raises
     ``ModuleNotFoundError`` for plots without matplotlib.
     """
     entries = ranked(data, entries)
     tables = comparison_tables(data, entries)
     scores = calibration_table(entries)
-    drawn: dict[str, str] = {}
+    svgs: dict[str, str] = {}
     if plots:
         from rgbt_track.evaluation.report.plots import comparison_plots
 
         require_matplotlib()
-        drawn = {**comparison_plots(data.rules, entries), **calibration_plots(entries)}
+        svgs = {**comparison_plots(data.rules, entries), **calibration_plots(entries)}
     folder.mkdir(parents=True, exist_ok=True)
     text = "\n".join(to_markdown(table) for table in [*tables, *([scores] if scores else [])])
     write_text(folder / "scores.md", text)
@@ -63,15 +63,15 @@ def write_report(
         write_text(folder / f"{name}.csv", to_csv(table))
     if scores:
         write_text(folder / "calibration.csv", to_csv(scores))
-    for name, svg in drawn.items():
+    for name, svg in svgs.items():
         write_text(folder / f"{name}.svg", svg)
     page = report_page(
         data.description.title or data.name,
-        f"{title_of(data, entries)}. {ABOUT[data.rules.name]}",
+        f"{comparison_title(data, entries)}. {ABOUT[data.rules.name]}",
         [replace(tables[0], title="Overall"), *([scores] if scores else []), *tables[1:]],
-        drawn,
+        svgs,
         notes=[f"{entry.name}: {note}" for entry in entries for note in entry.scores.notes],
-        pictures=pictures,
+        images=images,
     )
     write_text(folder / "report.html", page)
     return folder / "report.html"

@@ -1,9 +1,9 @@
 """Seeded disturbances of a sequence: a missing modality, a shifted thermal camera, noise.
 
-The same data set, disturbed by a known amount, tells what a tracker's two modalities are worth to
-it. Everything random is drawn from the seed, the sequence's name and the frame, so that a frame
-looks the same in every run, in any order, in any process. ``docs/evaluation.md`` defines the
-protocol.
+The same data set, disturbed by a known amount, measures how much a tracker gains from each
+modality. Everything random is drawn from the seed, the sequence's name and the frame, so that a
+frame looks the same in every run, in any order, in any process. ``docs/evaluation.md`` defines
+the protocol.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.evaluation.runner import Footage
+from rgbt_track.evaluation.runner import SequenceLike
 from rgbt_track.resources import check_choice
 
 Frames = tuple[Any, Any]
-_SPAN = (5, 30)  # shortest and longest span of a missing modality, in frames
+_SPAN_FRAMES = (5, 30)  # shortest and longest span of a missing modality, in frames
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ DISTURBANCES = {item.name: item for item in _ALL}
 
 @dataclass(frozen=True)
 class DisturbedSequence:
-    """A sequence seen through a disturbance; severity 0 leaves every frame as it is."""
+    """A sequence with a disturbance applied; severity 0 leaves every frame unchanged."""
 
-    footage: Footage
+    sequence: SequenceLike
     kind: str
     severity: float
     seed: int = 0
@@ -63,46 +63,46 @@ class DisturbedSequence:
 
     @property
     def name(self) -> str:
-        return self.footage.name
+        return self.sequence.name
 
     @property
     def boxes(self) -> NDArray[np.floating]:
-        return self.footage.boxes
+        return self.sequence.boxes
 
     def __len__(self) -> int:
-        return len(self.footage)
+        return len(self.sequence)
 
     def frame(self, index: int) -> Frames:
         """Frame ``index`` (from 0) as a tracker gets it; ``None`` for a modality that is lost."""
-        rgb, tir = self.footage.frame(index)
+        rgb, tir = self.sequence.frame(index)
         return _ACTIONS[self.kind](self, index, rgb, tir) if self.severity else (rgb, tir)
 
     @cached_property
     def lost(self) -> NDArray[np.int8]:
         """Per frame (N,): 0 both modalities are there, 1 the visible one is lost, 2 the thermal."""
-        which = {"no_rgb": (1,), "no_tir": (2,), "no_either": (1, 2)}.get(self.kind, (0,))
-        spans = missing_spans(len(self), self.severity if which != (0,) else 0, self.random())
+        codes = {"no_rgb": (1,), "no_tir": (2,), "no_either": (1, 2)}.get(self.kind, (0,))
+        spans = missing_spans(len(self), self.severity if codes != (0,) else 0, self.random())
         return np.array(
-            [which[number % len(which)] if number >= 0 else 0 for number in spans], np.int8
+            [codes[number % len(codes)] if number >= 0 else 0 for number in spans], np.int8
         )
 
     def random(self, frame: int = -1) -> np.random.Generator:
         """The generator of one frame, or of the whole sequence."""
-        words = (
+        entropy = (
             self.seed,
             zlib.crc32(self.name.encode()),
             frame + 1,
             zlib.crc32(self.kind.encode()),
         )
-        return np.random.default_rng(words)
+        return np.random.default_rng(entropy)
 
 
 def check_severity(kind: str, severity: float) -> None:
     """``ValueError`` for an unknown disturbance or a severity outside of its range."""
     check_choice("unknown disturbance", kind, DISTURBANCES)
-    most = 1.0 if kind.startswith("no_") else float("inf")
-    if not 0 <= severity <= most:
-        limit = "from 0 to 1" if most == 1 else "0 or more"
+    maximum = 1.0 if kind.startswith("no_") else float("inf")
+    if not 0 <= severity <= maximum:
+        limit = "from 0 to 1" if maximum == 1 else "0 or more"
         raise ValueError(f"severity {severity:g} of {kind}: expected {limit}")
 
 
@@ -115,7 +115,9 @@ def missing_spans(length: int, share: float, random: np.random.Generator) -> NDA
     missing = round(share * (length - 1))
     spans: list[int] = []
     while sum(spans) < missing:
-        spans.append(min(int(random.integers(_SPAN[0], _SPAN[1] + 1)), missing - sum(spans)))
+        spans.append(
+            min(int(random.integers(_SPAN_FRAMES[0], _SPAN_FRAMES[1] + 1)), missing - sum(spans))
+        )
     gaps = np.sort(random.integers(0, length - missing, len(spans)))
     result = np.full(length, -1)
     shift = 1
@@ -125,7 +127,7 @@ def missing_spans(length: int, share: float, random: np.random.Generator) -> NDA
     return result
 
 
-def _lose(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
+def _drop_modality(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
     lost = sequence.lost[index]
     rgb, tir = (None if lost == 1 else rgb), (None if lost == 2 else tir)
     if rgb is None and tir is None:
@@ -133,7 +135,7 @@ def _lose(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames
     return rgb, tir
 
 
-def _shift(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
+def _shift_thermal(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
     """The thermal image moves in one direction per sequence; its edge repeats."""
     if tir is None:
         raise ValueError(f"{sequence.name}: has no thermal frames to shift")
@@ -141,28 +143,30 @@ def _shift(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frame
     x, y = sequence.severity * np.cos(angle), sequence.severity * np.sin(angle)
     move = np.array([[1, 0, x], [0, 1, y]])
     size = tir.shape[1::-1]
-    moved = cv2.warpAffine(tir, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return rgb, moved
+    shifted = cv2.warpAffine(
+        tir, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return rgb, shifted
 
 
 def _noise_tir(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
-    return rgb, _noisy(sequence, index, tir)
+    return rgb, _add_noise(sequence, index, tir)
 
 
 def _noise_rgb(sequence: DisturbedSequence, index: int, rgb: Any, tir: Any) -> Frames:
-    return _noisy(sequence, index, rgb), tir
+    return _add_noise(sequence, index, rgb), tir
 
 
-def _noisy(sequence: DisturbedSequence, index: int, image: Any) -> Any:
+def _add_noise(sequence: DisturbedSequence, index: int, image: Any) -> Any:
     if image is None:
         raise ValueError(f"{sequence.name}: lacks the modality that {sequence.kind} disturbs")
     noise = sequence.random(index).standard_normal(image.shape, np.float32)
-    noisy = image + noise * (sequence.severity * _grey_level(image))
+    noisy = image + noise * (sequence.severity * _gray_level(image))
     return np.clip(np.rint(noisy), 0, np.iinfo(image.dtype).max).astype(image.dtype)
 
 
-def _grey_level(image: Any) -> float:
-    """One grey level of 8 bits in the image's own units: deeper images by their contrast."""
+def _gray_level(image: Any) -> float:
+    """One gray level of 8 bits in the image's own units: deeper images by their contrast."""
     if image.dtype == np.uint8:
         return 1.0
     low, high = np.percentile(image[::2, ::2], (0.5, 99.5))
@@ -170,10 +174,10 @@ def _grey_level(image: Any) -> float:
 
 
 _ACTIONS: dict[str, Callable[[DisturbedSequence, int, Any, Any], Frames]] = {
-    "no_tir": _lose,
-    "no_rgb": _lose,
-    "no_either": _lose,
-    "offset": _shift,
+    "no_tir": _drop_modality,
+    "no_rgb": _drop_modality,
+    "no_either": _drop_modality,
+    "offset": _shift_thermal,
     "noise_tir": _noise_tir,
     "noise_rgb": _noise_rgb,
 }

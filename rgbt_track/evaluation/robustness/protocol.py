@@ -1,4 +1,4 @@
-"""AO against the severity of a disturbance: what a missing or shifted modality costs a tracker.
+"""AO against the severity of a disturbance: accuracy lost with a missing or shifted modality.
 
 A data set is run once per severity, each into its own folder ``KIND/SEVERITY``, by the same
 resumable runner as an evaluation. AO leaves out the first frame and frames without a target.
@@ -20,7 +20,7 @@ from rgbt_track.evaluation.robustness.disturbances import (
     DisturbedSequence,
     check_severity,
 )
-from rgbt_track.evaluation.runner import Job
+from rgbt_track.evaluation.runner import TrackingJob
 from rgbt_track.io.files import write_text
 from rgbt_track.io.tables import Cell, Table, to_csv, to_markdown
 
@@ -36,27 +36,27 @@ class Plan:
 
 
 def make_plan(kind: str, severities: Sequence[float] | None = None) -> Plan:
-    """A plan of the protocol's own severities, or of those given, smallest first.
+    """A plan of the protocol's severities, or of ``severities``, smallest first.
 
     0, the undisturbed run, always belongs to it. Raises ``ValueError`` for an unknown kind or a
     severity outside of its range.
     """
     check_severity(kind, 0)
-    chosen = DISTURBANCES[kind].severities if severities is None else severities
-    for severity in chosen:
+    selected = DISTURBANCES[kind].severities if severities is None else severities
+    for severity in selected:
         check_severity(kind, severity)
-    return Plan(kind, tuple(sorted({0.0, *map(float, chosen)})))
+    return Plan(kind, tuple(sorted({0.0, *map(float, selected)})))
 
 
 def severity_folder(folder: Path, kind: str, severity: float) -> Path:
-    """Where the results of one severity lie; undisturbed ones are shared by all kinds."""
+    """Folder of the results of one severity; undisturbed ones are shared by all kinds."""
     return folder / kind / f"{severity:g}" if severity else folder / "undisturbed"
 
 
-def plan_jobs(data: EvaluationSet, plan: Plan, folder: Path, seed: int) -> list[Job]:
+def plan_jobs(data: EvaluationSet, plan: Plan, folder: Path, seed: int) -> list[TrackingJob]:
     """One job per severity and sequence."""
     return [
-        Job(
+        TrackingJob(
             DisturbedSequence(sequence, plan.kind, severity, seed),
             severity_folder(folder, plan.kind, severity) / f"{name}.txt",
             data.first_pixel,
@@ -101,14 +101,14 @@ def write_robustness(
     plots without matplotlib.
     """
     tables = [severity_table(plan, curves) for plan, curves in results.values()]
-    drawn: dict[str, str] = {}
+    svgs: dict[str, str] = {}
     if plots:
         from rgbt_track.evaluation.report.plots import severity_plot
 
         require_matplotlib()
         for kind, (_, curves) in results.items():
             item = DISTURBANCES[kind]
-            drawn[kind] = severity_plot(item.title, item.unit, curves)
+            svgs[kind] = severity_plot(item.title, item.unit, curves)
     folder.mkdir(parents=True, exist_ok=True)
     document = {
         "dataset": data.name,
@@ -120,12 +120,12 @@ def write_robustness(
     write_text(folder / "robustness.md", "\n".join(to_markdown(table) for table in tables))
     for kind, table in zip(results, tables, strict=True):
         write_text(folder / f"{kind}.csv", to_csv(table))
-    for kind, svg in drawn.items():
+    for kind, svg in svgs.items():
         write_text(folder / f"{kind}.svg", svg)
     about = (
         f"{data.name}, {len(data.sequences)} sequences, seed {seed}. AO, the mean overlap without "
         "the first frame, under disturbances of growing severity; 0 is the undisturbed run."
     )
-    page = report_page(f"Robustness on {data.name}", about, tables, drawn)
+    page = report_page(f"Robustness on {data.name}", about, tables, svgs)
     write_text(folder / "robustness.html", page)
     return folder / "robustness.html"
