@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fusion_modules.conv_norm import ConvNorm
+from fusion_modules.conv_norm import ConvNorm, Foldable
 from rgbt_track.models.heads.rpn import depthwise_correlation
 from rgbt_track.models.interface import BranchKernels, Head, Response
 
@@ -72,7 +72,7 @@ class AnchorFreeHead(Head):
         return torch.stack([*center, (left + right).log(), (top + bottom).log()], 1)
 
 
-class JoinedCorrelation(nn.Module):
+class JoinedCorrelation(Foldable):
     """One level: kernel (B, hidden, h, h) and search (B, C, H, H) -> (B, out, S, S), S = H - h - 1.
 
     ``pixels`` is h * h, the number of pixel-wise maps; ``adjust_kernel`` makes the kernel of the
@@ -83,12 +83,25 @@ class JoinedCorrelation(nn.Module):
         super().__init__()
         self.adjust_kernel = _separable(channels, hidden, padding=0)
         self.adjust_search = _separable(channels, hidden, padding=0)
-        self.norm = nn.BatchNorm2d(hidden + pixels)
+        self.norm: nn.Module = nn.BatchNorm2d(hidden + pixels)
         self.join = ConvNorm(
             nn.Conv2d(hidden + pixels, out, 1, bias=False),
             nn.BatchNorm2d(out),
             nn.ReLU(inplace=True),
         )
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Fold the batch norm of the maps into the 1x1 convolution that follows it."""
+        norm, conv = self.norm, self.join[0]
+        if not isinstance(norm, nn.BatchNorm2d) or not isinstance(conv, nn.Conv2d):
+            return
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        shift = conv.weight[:, :, 0, 0] @ (norm.bias - norm.running_mean * scale)
+        conv.bias = nn.Parameter(shift if conv.bias is None else conv.bias + shift, False)
+        conv.weight.mul_(scale[:, None, None])
+        self.norm = nn.Identity()
 
     def kernel(self, template: Tensor) -> Tensor:
         """The kernel (B, hidden, h, h) of a template (B, C, h + 2, h + 2)."""
