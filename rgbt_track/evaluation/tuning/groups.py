@@ -1,4 +1,4 @@
-"""Groups of sequences out of several data sets, which count alike whatever their sizes."""
+"""Groups of sequences out of several data sets, with equal weights whatever their sizes."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def open_group(text: str) -> tuple[str, list[Sequence]]:
     sequences = open_dataset(dataset, root)
     if patterns is None:
         return name, sequences
-    wanted = [pattern.strip() for pattern in patterns.split(",")]
-    for pattern in wanted:
+    names = [pattern.strip() for pattern in patterns.split(",")]
+    for pattern in names:
         if not any(fnmatch(sequence.name, pattern) for sequence in sequences):
             raise ValueError(f"{text}: no sequence of {root} matches {pattern!r}")
-    return name, [s for s in sequences if any(fnmatch(s.name, pattern) for pattern in wanted)]
+    return name, [s for s in sequences if any(fnmatch(s.name, pattern) for pattern in names)]
 
 
 def view_group(
@@ -70,9 +70,9 @@ def view_group(
 
 
 def fingerprint(groups: Collection[Group]) -> str:
-    """16 hex digits of what results depend on: names, modalities, directions, and the labels.
+    """16 hex digits of the data of a search: names, modalities, directions, and the labels.
 
-    Labels tell their length; images are not looked at.
+    Labels include their length; images are not read.
     """
     content = [
         (group.name, view.name, view.modalities, view.annotation.digest)

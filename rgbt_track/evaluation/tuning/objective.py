@@ -1,4 +1,4 @@
-"""What a search improves: AO, the mean overlap, over groups of sequences that count alike."""
+"""Objective of a search: AO, the mean overlap, over groups of sequences of equal weight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rgbt_track.tracking.tracker import Tracker
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one choice of settings reached.
+    """Result of one choice of settings.
 
     ``sequences`` maps a group and a run in it to its AO without the first frame; ``scored`` are
     the frames of all runs with their scores; ``cached`` is the share of the network's responses
@@ -45,7 +45,7 @@ class Objective:
     """Runs a tracker with other settings over the same sequences again and again.
 
     Args:
-        tracker: whose network is run, whatever settings it has itself.
+        tracker: its network is run; its settings are replaced.
         groups: the sequences.
         memory: bytes for the network's responses, see ``MemoEngine``.
     """

@@ -1,4 +1,4 @@
-"""What a search leaves: the best settings as an experiment, a table of trials, and plots."""
+"""Output of a search: the best settings as an experiment, a table of trials, and plots."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from rgbt_track.resources import WEIGHTS
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-_SHOWN = 10
+_TABLE_ROWS = 10
 
 
 def trial_attributes(outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """What a trial remembers beside its settings and its value."""
+    """Attributes of a trial beside its settings and its value."""
     return {
         "groups": outcome.groups,
         "sequences": outcome.sequences,
@@ -41,18 +41,18 @@ def trial_attributes(outcome: Outcome, seconds: float) -> dict[str, Any]:
 def write_experiment(folder: Path, config: Config, weights: Path | None, about: str) -> Path:
     """Write ``NAME_tuned.yaml``, which ``load_tracker`` takes, and return its path.
 
-    ``weights`` are named as they are found from there; ``about`` becomes the comment on top.
+    ``weights`` are written relative to it; ``about`` becomes the comment on top.
     """
-    named = replace(config, name=f"{config.name.removesuffix('_tuned')}_tuned")
+    tuned = replace(config, name=f"{config.name.removesuffix('_tuned')}_tuned")
     if weights is not None:
-        named = replace(named, weights=_weights_from(folder, weights))
-    path = folder / f"{named.name}.yaml"
+        tuned = replace(tuned, weights=_weights_path(folder, weights))
+    path = folder / f"{tuned.name}.yaml"
     comment = "".join(f"# {line}\n" for line in about.splitlines())
-    write_text(path, comment + yaml.safe_dump(to_mapping(named), sort_keys=False))
+    write_text(path, comment + yaml.safe_dump(to_mapping(tuned), sort_keys=False))
     return path
 
 
-def _weights_from(folder: Path, weights: Path) -> str:
+def _weights_path(folder: Path, weights: Path) -> str:
     if weights.resolve().parent == WEIGHTS.resolve():
         return weights.name
     try:
@@ -65,7 +65,7 @@ def write_trials(folder: Path, trials: Sequence[FrozenTrial], space: Space, abou
     """Write every trial as ``trials.csv`` and ``tuning.json``, the best ten as ``trials.md``."""
     write_text(folder / "trials.csv", to_csv(trials_table(trials, space)))
     ranked = sorted(trials, key=lambda trial: (-float(trial.value or 0), trial.number))
-    write_text(folder / "trials.md", to_markdown(trials_table(ranked[:_SHOWN], space)))
+    write_text(folder / "trials.md", to_markdown(trials_table(ranked[:_TABLE_ROWS], space)))
     document = {
         "rgbt_track": __version__,
         **about,
@@ -126,8 +126,8 @@ def gain_text(best: FrozenTrial, default: FrozenTrial) -> str:
     )
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
     return (
-        f"gain {gains.mean():+.4f} +- {error:.4f} (standard error over {len(gains)} runs); chosen "
-        "on these very runs, so compare on others before you believe it"
+        f"gain {gains.mean():+.4f} +- {error:.4f} (standard error over {len(gains)} runs); "
+        "selected on these very runs, so verify it on others"
     )
 
 

@@ -1,4 +1,4 @@
-"""A search from its beginning or from where it was left, and the fit of the score afterwards."""
+"""A search, new or resumed, and the fit of the score afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SearchResult:
 def search(
     objective: Objective,
     space: Space,
-    stamp: Mapping[str, Any],
+    tracker: Mapping[str, Any],
     *,
     storage: str,
     study: str,
@@ -47,10 +47,10 @@ def search(
     """Run trials until the study has as many finished ones.
 
     Args:
-        objective: what is improved.
-        space: what is searched.
-        stamp: what tells the tracker from others, see ``describe_tracker``.
-        storage, study: where the trials are kept, and under which name.
+        objective: value to maximize.
+        space: settings to search.
+        tracker: fingerprint of the tracker, see ``describe_tracker``.
+        storage, study: database of the trials, and name of the study.
         trials: finished trials to reach, those of earlier calls and other processes included.
         seed: of all proposals.
         on_progress: frames, of all trials to reach.
@@ -62,15 +62,17 @@ def search(
 
     tracking = objective.config.tracking
     identity = {
-        "tracker": json.loads(json.dumps(stamp, default=str)),
+        "tracker": json.loads(json.dumps(tracker, default=str)),
         "data": fingerprint(objective.groups),
         "search": {name: to_text(item) for name, item in space.items()},
     }
-    opened = studies.open_study(storage, study, identity, present_values(tracking, space), seed)
+    optuna_study = studies.open_study(
+        storage, study, identity, present_values(tracking, space), seed
+    )
     frames = objective.frames
 
     def evaluate(trial: Trial, values: dict[str, Value]) -> float:
-        start, before = time.perf_counter(), len(studies.finished_trials(opened)) * frames
+        start, before = time.perf_counter(), len(studies.finished_trials(optuna_study)) * frames
         outcome = objective.evaluate(
             apply_settings(tracking, values),
             lambda done, total: on_progress(before + done, trials * frames),
@@ -79,12 +81,12 @@ def search(
             trial.set_user_attr(key, value)
         return outcome.value
 
-    studies.run_trials(opened, space, trials, evaluate)
-    best = studies.best_trial(opened)
+    studies.run_trials(optuna_study, space, trials, evaluate)
+    best = studies.best_trial(optuna_study)
     return SearchResult(
-        studies.finished_trials(opened),
+        studies.finished_trials(optuna_study),
         best,
-        studies.default_trial(opened),
+        studies.default_trial(optuna_study),
         apply_settings(tracking, best.params),
     )
 

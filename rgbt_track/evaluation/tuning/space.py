@@ -1,4 +1,4 @@
-"""What may be searched: settings of the tracking loop by name, each with its range or its choices.
+"""Search spaces: settings of the tracking loop by name, each with its range or its choices.
 
 A setting of a section is written with a dot, ``decision_constants.memory``.
 """
@@ -62,7 +62,7 @@ SEARCHED: Space = {
     "template_update_rate": Range(0.02, 0.5),
     "template_update_score": Range(0.3, 0.95),
 }
-"""What is searched unless the user names settings, with its usual range."""
+"""Settings searched by default, with their usual ranges."""
 
 
 def default_space(config: Config) -> Space:
@@ -72,7 +72,7 @@ def default_space(config: Config) -> Space:
         space = {name: item for name, item in space.items() if not name.startswith("decision")}
     if not config.tracking.wide_search_size:
         space = {name: item for name, item in space.items() if not name.startswith("wide_search")}
-    return _with_present(space, config.tracking)
+    return _include_present(space, config.tracking)
 
 
 def parse_space(texts: Iterable[str], config: Config) -> Space:
@@ -83,12 +83,12 @@ def parse_space(texts: Iterable[str], config: Config) -> Space:
     """
     space: Space = {}
     for text in texts:
-        name, _, given = text.partition("=")
+        name, _, range_text = text.partition("=")
         check_choice("setting", name, setting_names())
-        if not given and name not in SEARCHED:
+        if not range_text and name not in SEARCHED:
             raise ValueError(f"{name}: no usual range; give one, {name}=LOW:HIGH or {name}=A,B,C")
-        space[name] = _parse_item(text, given) if given else SEARCHED[name]
-    space = _with_present(space, config.tracking)
+        space[name] = _parse_item(text, range_text) if range_text else SEARCHED[name]
+    space = _include_present(space, config.tracking)
     for name, item in space.items():
         for value in (item.low, item.high) if isinstance(item, Range) else item.values:
             apply_settings(config.tracking, {name: value})
@@ -96,16 +96,18 @@ def parse_space(texts: Iterable[str], config: Config) -> Space:
 
 
 def to_text(item: Range | Choice) -> str:
-    """As a user writes it: ``0:0.5`` or ``fixed,adaptive``."""
+    """The text form of an item: ``0:0.5`` or ``fixed,adaptive``."""
     if isinstance(item, Range):
         return f"{item.low:g}:{item.high:g}"
     return ",".join(map(str, item.values))
 
 
-def _parse_item(text: str, given: str) -> Range | Choice:
-    low, colon, high = given.partition(":")
+def _parse_item(text: str, range_text: str) -> Range | Choice:
+    low, colon, high = range_text.partition(":")
     try:
-        values = [yaml.safe_load(part) for part in ((low, high) if colon else given.split(","))]
+        values = [
+            yaml.safe_load(part) for part in ((low, high) if colon else range_text.split(","))
+        ]
     except yaml.YAMLError:
         raise ValueError(f"{text!r}: not values; expected NAME=LOW:HIGH or NAME=A,B,C") from None
     if not colon:
@@ -144,6 +146,6 @@ def apply_settings(tracking: TrackingConfig, values: Mapping[str, Value]) -> Tra
     return from_mapping(TrackingConfig, mapping, "tracking")
 
 
-def _with_present(space: Space, tracking: TrackingConfig) -> Space:
+def _include_present(space: Space, tracking: TrackingConfig) -> Space:
     present = present_values(tracking, space)
     return {name: item.including(present[name]) for name, item in space.items()}

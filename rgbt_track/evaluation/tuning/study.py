@@ -1,7 +1,7 @@
 """The search itself: trials in an ``optuna`` storage that interrupted runs and machines share.
 
-Every trial draws from the seed and its own place in the study, never from a running generator, so
-that a run that was interrupted and called again goes on as an uninterrupted one would. Several
+Every trial draws from the seed and its index in the study, never from a running generator, so
+that a run that was interrupted and called again continues as an uninterrupted one would. Several
 processes on one storage take different trials; what they propose then depends on who is first.
 """
 
@@ -18,14 +18,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rgbt_track.evaluation.tuning.space import Range, Space, Value
 
-_RANDOM_TRIALS = 10  # before proposals follow what was found
-_DEFAULT = "default"  # marks the trial of the tracker's own settings
+_RANDOM_TRIALS = 10  # before proposals follow earlier results
+_DEFAULT = "default"  # attribute of the trial with the tracker's own settings
 
 
-class PlacedSampler(optuna.samplers.BaseSampler):
-    """TPE (Bergstra et al., 2011), multivariate, whose randomness depends on a trial's place alone.
+class IndexSeededSampler(optuna.samplers.BaseSampler):
+    """TPE (Bergstra et al., 2011), multivariate, whose randomness depends on a trial's index alone.
 
-    A trial's place is the number of trials before it that did not fail.
+    A trial's index is the number of trials before it that did not fail.
     """
 
     def __init__(self, seed: int) -> None:
@@ -55,8 +55,8 @@ class PlacedSampler(optuna.samplers.BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, name: str = ""
     ) -> optuna.samplers.TPESampler:
         earlier = study.get_trials(deepcopy=False)[: trial.number]
-        place = sum(other.state != TrialState.FAIL for other in earlier)
-        digest = hashlib.sha256(f"{self.seed} {place} {name}".encode()).digest()
+        index = sum(other.state != TrialState.FAIL for other in earlier)
+        digest = hashlib.sha256(f"{self.seed} {index} {name}".encode()).digest()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.samplers.TPESampler(
@@ -70,7 +70,7 @@ class PlacedSampler(optuna.samplers.BaseSampler):
 def open_study(
     storage: str, name: str, identity: Mapping[str, Any], default: Mapping[str, Value], seed: int
 ) -> optuna.Study:
-    """Open a study, or make it with the tracker's own settings as its first trial.
+    """Open a study, or create it with the tracker's own settings as its first trial.
 
     Args:
         storage: ``optuna``'s URL of a database, for instance ``sqlite:///tune.db``.
@@ -87,7 +87,7 @@ def open_study(
         study = optuna.create_study(
             storage=storage,
             study_name=name,
-            sampler=PlacedSampler(seed),
+            sampler=IndexSeededSampler(seed),
             direction="maximize",
             load_if_exists=True,
         )
@@ -107,7 +107,7 @@ def open_study(
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that came to their end, in the order of their numbers."""
+    """The completed trials, in the order of their numbers."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
@@ -134,7 +134,7 @@ def run_trials(
     """Run trials until the study has ``count`` finished ones, those of other processes included.
 
     ``evaluate`` gets a trial, for its ``set_user_attr``, and its values. A trial that is
-    interrupted, or that fails, is put back, to be run first by whoever goes on.
+    interrupted, or that fails, is put back, to be run first by the next process.
     """
     while len(finished_trials(study)) < count:
         trial = study.ask()
@@ -142,9 +142,9 @@ def run_trials(
         try:
             result = evaluate(trial, values)
         except BaseException:
-            marks = {key: True for key in (_DEFAULT,) if key in trial.user_attrs}
+            attributes = {key: True for key in (_DEFAULT,) if key in trial.user_attrs}
             study.tell(trial, state=TrialState.FAIL)
-            study.enqueue_trial(values, user_attrs=marks)
+            study.enqueue_trial(values, user_attrs=attributes)
             raise
         study.tell(trial, result)
 

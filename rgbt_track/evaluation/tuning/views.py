@@ -1,4 +1,4 @@
-"""A sequence as a tracker is run on it: from label to label, either way, one modality or both."""
+"""One tracker run over a sequence: from label to label, either way, one modality or both."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ class FrameCache:
 
     Args:
         max_bytes: the frames that came first stay until it is full, the others are read each time:
-            whoever goes through all sequences over and over would find nothing in a cache that
-            drops the oldest.
+            repeated passes over all sequences would never hit a cache that drops the oldest.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -45,7 +44,7 @@ class SequenceView:
 
     Args:
         sequence: the frames and their labels.
-        modalities: those that the tracker gets to see.
+        modalities: those that are passed to the tracker.
         backward: from the last labelled frame to the first, as the VOT challenges run some anchors.
         limit: at most as many frames; 0 for all.
         cache: where decoded frames are kept.
@@ -96,7 +95,7 @@ class SequenceView:
         return len(self.indices)
 
     def frame(self, index: int) -> Frame:
-        """Frame ``index`` of the run; ``None`` for a modality that the tracker does not see."""
+        """Frame ``index`` of the run; ``None`` for a modality that is not passed to the tracker."""
         rgb, tir = self.cache.read(self.sequence, int(self.indices[index]))
         return (
             rgb if "rgb" in self.modalities else None,
