@@ -31,10 +31,10 @@ def test_a_whole_plain_set_is_clean_and_everything_was_decoded(tmp_path):
     plain(tmp_path, "a")
     plain(tmp_path, "b")
     report = inspect_dataset("plain", tmp_path)
-    assert report.findings == []
+    assert report.issues == []
     assert (report.sequences, report.frames, report.images) == (2, 6, 12)
     quick = inspect_dataset("plain", tmp_path, quick=True)
-    assert (quick.frames, quick.images, quick.findings) == (6, 8, [])
+    assert (quick.frames, quick.images, quick.issues) == (6, 8, [])
 
 
 def test_counts_against_what_a_whole_copy_has(tmp_path):
@@ -53,10 +53,10 @@ def test_corrupt_images_are_all_named(tmp_path):
     png = (folder / "ir" / "00000001.png").read_bytes()
     (folder / "ir" / "00000001.png").write_bytes(png[:-40])
     (folder / "ir" / "00000002.png").write_text("not an image")
-    found = errors("plain", tmp_path)
-    assert len(found) == 4
+    lines = errors("plain", tmp_path)
+    assert len(lines) == 4
     for line, file, words in zip(
-        found,
+        lines,
         ("color/00000000.jpg", "color/00000001.jpg", "ir/00000001.png", "ir/00000002.png"),
         ("empty file", "cut short", "cut short", "not a readable image"),
         strict=True,
@@ -69,10 +69,10 @@ def test_every_broken_sequence_is_reported_not_only_the_first(tmp_path):
         plain(tmp_path, name)
     (tmp_path / "a" / "groundtruth.txt").unlink()
     (tmp_path / "b" / "ir" / "00000002.png").unlink()
-    found = errors("plain", tmp_path)
-    assert len(found) == 2
-    assert found[0].startswith(f"{tmp_path / 'a'}: no ground truth")
-    assert found[1].startswith(f"{tmp_path / 'b'}: 3 images in color but 2 in ir")
+    lines = errors("plain", tmp_path)
+    assert len(lines) == 2
+    assert lines[0].startswith(f"{tmp_path / 'a'}: no ground truth")
+    assert lines[1].startswith(f"{tmp_path / 'b'}: 3 images in color but 2 in ir")
 
 
 def test_a_gap_in_the_numbering_is_a_note(tmp_path):
@@ -80,8 +80,8 @@ def test_a_gap_in_the_numbering_is_a_note(tmp_path):
     for kind, suffix, lost in (("color", "jpg", 5), ("ir", "png", 2)):
         (folder / kind / f"{lost:08d}.{suffix}").unlink()
     table(folder / "groundtruth.txt", np.resize(BOXES, (7, 4)))
-    found = notes("plain", tmp_path)
-    assert [line.split(": ")[0] for line in found] == [
+    lines = notes("plain", tmp_path)
+    assert [line.split(": ")[0] for line in lines] == [
         str(folder / "color" / "00000006.jpg"),
         str(folder / "ir" / "00000003.png"),
     ]
@@ -91,9 +91,9 @@ def test_sizes(tmp_path):
     folder = plain(tmp_path)
     for path in (folder / "ir").iterdir():
         cv2.imwrite(str(path), np.full((12, 16), 7, np.uint8))
-    found = notes("plain", tmp_path)
-    assert "walk: visible images of 32x24, thermal of 16x12" in found
-    assert any("3 empty images" in line for line in found)
+    lines = notes("plain", tmp_path)
+    assert "walk: visible images of 32x24, thermal of 16x12" in lines
+    assert any("3 empty images" in line for line in lines)
     cv2.imwrite(str(folder / "color" / "00000001.jpg"), np.zeros((10, 10, 3), np.uint8))
     assert any(
         "color/00000001.jpg: 10x10 where 00000000.jpg has 32x24" in line

@@ -59,7 +59,7 @@ def test_reading_in_order_opens_a_video_once_and_few_stay_open(tmp_path, monkeyp
             read_video_frame(VideoFrame(tmp_path / f"{name}.avi", number))
     assert len(opened) == 2
     read_video_frame(VideoFrame(tmp_path / "c.avi", 0))
-    assert len(videos._local.decoders) == videos._MOST_OPEN
+    assert len(videos._local.decoders) == videos._MAX_OPEN
 
 
 def test_every_thread_and_every_process_has_a_decoder_of_its_own(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
+from rgbt_track.io.drawing import ContactSheet, VideoFile, draw_pair
 from rgbt_track.io.images import read_rgb, read_tir, write_image
 from rgbt_track.io.sources import PairedFrames, open_source
 
@@ -121,7 +121,7 @@ def test_draw_pair_shows_both_and_blackens_a_missing_one() -> None:
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 100])
 def test_sheet_is_evenly_spread(tmp_path: Path, count: int) -> None:
-    sheet = Sheet()
+    sheet = ContactSheet()
     for index in range(count):
         if sheet.wants_next():
             sheet.add(np.full((10, 20, 3), index, np.uint8))

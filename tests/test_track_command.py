@@ -137,7 +137,7 @@ def test_a_source_without_frames_is_a_fault(
 
     monkeypatch.setattr(FolderSource, "__iter__", lambda self: iter(()))
     code, _, stderr = track(run, pair, tmp_path / "boxes.txt", "--picture", tmp_path / "p.png")
-    assert code == 1 and stderr == "error: not a single frame came: nothing was tracked\n"
+    assert code == 1 and stderr == "error: the input has no frames: nothing was tracked\n"
     assert not list(tmp_path.iterdir())
 
 

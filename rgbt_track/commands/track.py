@@ -21,7 +21,7 @@ from rgbt_track.commands.options import (
     TrackerName,
     WeightsFile,
 )
-from rgbt_track.io.drawing import Sheet, VideoFile, draw_pair
+from rgbt_track.io.drawing import ContactSheet, VideoFile, draw_pair
 from rgbt_track.io.files import growing_file
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import check_image_name
@@ -53,14 +53,14 @@ def track(
         Path | None, typer.Option(help="An MP4 of both modalities with the box.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="A picture of eight frames of the run.")
+        Path | None, typer.Option(help="An image of eight frames of the run.")
     ] = None,
 ) -> None:
     """Follow one target through visible and thermal frames.
 
-    A modality may be left out, or go black for a while: the other one carries on. Without --box
-    you draw the target in a window. Ctrl-C ends a camera; what was tracked is kept. After an error
-    the boxes up to it are in the --out file's name with `.part` behind it.
+    A modality may be left out, or go black for a while: tracking continues on the other. Without
+    --box you draw the target in a window. Ctrl-C ends a camera; boxes so far are kept. After an
+    error the boxes up to it are in the --out file's name with `.part` behind it.
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
@@ -82,7 +82,7 @@ def track(
 
 
 def parse_box(text: str) -> list[float]:
-    """'x,y,w,h' -> four numbers; ``ValueError`` says what was given."""
+    """'x,y,w,h' -> four numbers; ``ValueError`` quotes an invalid text."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
@@ -95,12 +95,12 @@ def parse_box(text: str) -> list[float]:
 def _load(
     name: str | None, device: str, weights: Path | None, engine: str, precision: str
 ) -> Tracker:
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
         loaded = load_tracker(
             name or default_tracker(), device, weights, engine=engine, precision=precision
         )
-    for warning in caught:
+    for warning in caught_warnings:
         typer.echo(f"warning: {warning.message}", err=True)
     note = f": {loaded.config.note}" if loaded.config.note else ""
     typer.echo(f"tracker {loaded.config.name}{note}")
@@ -116,11 +116,11 @@ def _run(
     video: Path | None,
     picture: Path | None,
 ) -> int:
-    state, sheet, count = None, Sheet(), 0
+    state, sheet, count = None, ContactSheet(), 0
     with ExitStack() as open_files:
         rows = open_files.enter_context(growing_file(out))
         score_rows = open_files.enter_context(growing_file(scores)) if scores else None
-        film = (
+        video_file = (
             open_files.enter_context(VideoFile(video, frames.fps or _DEFAULT_FPS))
             if video
             else None
@@ -135,40 +135,40 @@ def _run(
                 if score_rows:
                     score_rows.write(f"{state.score:.4f}\n")
                 on_sheet = picture is not None and sheet.wants_next()
-                if film or on_sheet:
+                if video_file or on_sheet:
                     caption = f"{count}  score {state.score:.2f}"
-                    drawn = draw_pair(rgb, tir, state.box, caption, state.frame_size)
-                if film:
-                    film.add(drawn)
+                    image = draw_pair(rgb, tir, state.box, caption, state.frame_size)
+                if video_file:
+                    video_file.add(image)
                 if on_sheet:
-                    sheet.add(drawn)
+                    sheet.add(image)
                 count += 1
         except KeyboardInterrupt:
-            typer.echo("interrupted; what was tracked so far is kept", err=True)
+            typer.echo("interrupted; the boxes so far are kept", err=True)
         if not count:
-            raise ValueError("not a single frame came: nothing was tracked")
+            raise ValueError("the input has no frames: nothing was tracked")
     if picture is not None:
         sheet.write(picture)
     return count
 
 
 def draw_box(rgb: Frame, tir: Frame) -> list[float]:
-    """Let the user draw the target on the first frame; ``ValueError`` where that cannot be."""
+    """Let the user draw the target on the first frame; ``ValueError`` without a display."""
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
         raise ValueError("there is no display to draw the target on: give it as --box x,y,w,h")
     frames = prepare_frames(rgb, tir)
-    shown = cv2.cvtColor(next(iter(frames.values())), cv2.COLOR_RGB2BGR)
+    image = cv2.cvtColor(next(iter(frames.values())), cv2.COLOR_RGB2BGR)
     window = "Draw the target, then press Enter"
     try:
-        chosen = cv2.selectROI(window, shown, showCrosshair=False)
+        box = cv2.selectROI(window, image, showCrosshair=False)
         cv2.destroyWindow(window)
     except cv2.error:
         raise ValueError(
             "this OpenCV cannot open windows: give the target as --box x,y,w,h, "
             "or install opencv-python instead of its headless variant"
         ) from None
-    if chosen[2] == 0 or chosen[3] == 0:
+    if box[2] == 0 or box[3] == 0:
         raise ValueError("no target was drawn: draw one, or give it as --box x,y,w,h")
-    return [float(value) for value in chosen]
+    return [float(value) for value in box]

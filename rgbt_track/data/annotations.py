@@ -1,4 +1,4 @@
-"""What a data set says about its target: boxes, absences and attributes, read from label files."""
+"""Annotations of a sequence: boxes, absences and attributes, read from label files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rgbt_track.io.files import read_lines
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """What is known about the target of one sequence; no image is needed to read it.
+    """The annotation of the target of one sequence; no image is needed to read it.
 
     ``boxes`` (N, 4) are x, y, w, h in pixels of the visible image, as released: NaN rows where a
     frame has no label, and whatever the release writes where ``absent`` (N,) is true.
@@ -33,10 +33,10 @@ class Annotation:
     attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for what in ("absent", "boxes_tir"):
-            values = getattr(self, what)
+        for field in ("absent", "boxes_tir"):
+            values = getattr(self, field)
             if values is not None and len(values) != len(self.boxes):
-                raise ValueError(f"{len(values)} {what} for {len(self.boxes)} boxes")
+                raise ValueError(f"{len(values)} {field} for {len(self.boxes)} boxes")
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -60,7 +60,7 @@ def annotate_folder(
 ) -> Annotation:
     """The annotation of a folder of one sequence, by its label files alone.
 
-    ``boxes`` are its boxes where they are known already. Raises ``FileNotFoundError`` where no
+    ``boxes`` are its boxes if they are already read. Raises ``FileNotFoundError`` where no
     label file is there, and ``ValueError`` for one that cannot be read.
     """
     if boxes is None:
@@ -102,7 +102,9 @@ def read_labels(path: Path, description: DatasetDescription, frames: int | None 
     frames = len(boxes) if frames is None else frames
     places = description.label_first + description.label_every * np.arange(len(boxes))
     if places[-1] >= frames or (description.labels_every_frame and len(boxes) != frames):
-        raise ValueError(f"{path}: {len(boxes)} rows for {frames} frames{_rhythm(description)}")
+        raise ValueError(
+            f"{path}: {len(boxes)} rows for {frames} frames{_label_interval(description)}"
+        )
     result = np.full((frames, 4), np.nan)
     result[places] = boxes
     return result
@@ -161,7 +163,7 @@ def _flags(path: Path, count: int) -> NDArray[np.bool_]:
     return np.array([field == "1" for field in fields])
 
 
-def _rhythm(description: DatasetDescription) -> str:
+def _label_interval(description: DatasetDescription) -> str:
     if description.labels_every_frame:
         return ""
     return f" (every {description.label_every} from frame {description.label_first})"

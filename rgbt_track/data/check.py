@@ -1,7 +1,7 @@
-"""Is a copy of a data set whole? Counts, lengths, unreadable images, odd boxes.
+"""Check a copy of a data set: counts, lengths, unreadable images, implausible boxes.
 
-Everything that is found is reported, not only the first fault: a release of a thousand sequences
-is mended once. Faults that the release itself is known to have are notes.
+All issues are reported, not only the first, so that a large release is repaired in one pass. Known
+errors of the release itself are notes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from rgbt_track.data.box_check import box_remarks
+from rgbt_track.data.box_check import box_issues
 from rgbt_track.data.description import DatasetDescription, load_description
 from rgbt_track.data.discovery import Item
-from rgbt_track.data.image_check import ImageFacts, look_at_files, numbering_gap
+from rgbt_track.data.image_check import ImageFacts, inspect_files, numbering_gap
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.open import open_items
 from rgbt_track.data.sequence import FrameFile, Sequence
@@ -26,8 +26,8 @@ _BATCH_IMAGES = 512
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was found; ``place`` is a file and row, or a sequence."""
+class Issue:
+    """An error or a note of a check; ``place`` is a file and row, or a sequence."""
 
     kind: Literal["error", "note"]
     place: str
@@ -39,29 +39,29 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found, and how much it looked at."""
+    """The issues of a check and the numbers of sequences, frames and images checked."""
 
-    findings: list[Finding]
+    issues: list[Issue]
     sequences: int
     frames: int
     images: int
 
     @property
-    def errors(self) -> list[Finding]:
-        """The findings that make a copy unfit; notes are not among them."""
-        return [finding for finding in self.findings if finding.kind == "error"]
+    def errors(self) -> list[Issue]:
+        """The issues of kind "error", which make a copy unfit for use."""
+        return [issue for issue in self.issues if issue.kind == "error"]
 
 
-class _Read(NamedTuple):
+class _ReadSequence(NamedTuple):
     item: Item
     sequence: Sequence
 
 
 def check_dataset(
     name: str | Path, root: str | Path, quick: bool = False, split: str | None = None
-) -> list[Finding]:
-    """Check a copy of a data set: errors and notes; ``inspect_dataset`` also says how much."""
-    return inspect_dataset(name, root, quick, split).findings
+) -> list[Issue]:
+    """The errors and notes of a copy of a data set; ``inspect_dataset`` also counts images."""
+    return inspect_dataset(name, root, quick, split).issues
 
 
 def inspect_dataset(
@@ -74,49 +74,54 @@ def inspect_dataset(
     """Check a copy of a data set.
 
     ``quick`` decodes only the first and the last image of each folder of frames, otherwise all
-    are. ``on_progress`` is told numbers of sequences. Raises what
-    ``open_items`` raises: a root that is missing or holds nothing of the set.
+    are decoded. ``on_progress`` gets the sequences done and in all. Raises as ``open_items``, for a
+    root that is missing or holds nothing of the set.
     """
     description, root = load_description(name), Path(root)
     items = open_items(description, root, split)
-    findings: list[Finding] = []
-    found = [_Read(item, each) for item in items for each in _read(description, item, findings)]
+    issues: list[Issue] = []
+    reads = [
+        _ReadSequence(item, sequence)
+        for item in items
+        for sequence in _read(description, item, issues)
+    ]
     done, images = 0, 0
     with ThreadPoolExecutor(_THREADS) as pool:
-        for batch in _batches(found, quick):
+        for batch in _batches(reads, quick):
             files = [file for read in batch for file in _files(read.sequence, quick)]
-            facts = look_at_files(files, pool)
+            facts = inspect_files(files, pool)
             for read in batch:
-                findings += _sequence_findings(description, read, facts)
+                issues += _sequence_issues(description, read, facts)
             done, images = done + len(batch), images + len(facts)
-            on_progress(done, len(found))
-    frames = sum(len(read.sequence) for read in found)
-    findings += _unlabelled(description, found)
-    findings += _count_findings(description, split, len(found), frames)
-    findings += _known_faults(description, items)
-    return Report(findings, len(found), frames, images)
+            on_progress(done, len(reads))
+    frames = sum(len(read.sequence) for read in reads)
+    issues += _unlabelled(description, reads)
+    issues += _count_issues(description, split, len(reads), frames)
+    issues += _known_errors(description, items)
+    return Report(issues, len(reads), frames, images)
 
 
-def _read(description: DatasetDescription, item: Item, findings: list[Finding]) -> list[Sequence]:
+def _read(description: DatasetDescription, item: Item, issues: list[Issue]) -> list[Sequence]:
     try:
         return LAYOUTS[description.layout].read(description, item)
     except (ValueError, OSError) as error:
         place, colon, text = str(error).partition(": ")
-        findings.append(Finding("error", place if colon else item.name, text or str(error)))
+        issues.append(Issue("error", place if colon else item.name, text or str(error)))
         return []
 
 
 def _files(sequence: Sequence, quick: bool) -> list[FrameFile]:
-    kinds: list[tuple[FrameFile, ...] | None] = [sequence.rgb, sequence.tir, sequence.masks]
-    present = [files for files in kinds if files]
-    return [file for files in present for file in ({files[0], files[-1]} if quick else files)]
+    folders: list[tuple[FrameFile, ...] | None] = [sequence.rgb, sequence.tir, sequence.masks]
+    return [
+        file for files in folders if files for file in ({files[0], files[-1]} if quick else files)
+    ]
 
 
-def _batches(found: list[_Read], quick: bool) -> Iterator[list[_Read]]:
-    """Sequences in groups of some hundred images: enough for all threads, little in memory."""
-    batch: list[_Read] = []
+def _batches(reads: list[_ReadSequence], quick: bool) -> Iterator[list[_ReadSequence]]:
+    """Sequences in groups of some hundred images: enough work for all threads at little memory."""
+    batch: list[_ReadSequence] = []
     images = 0
-    for read in found:
+    for read in reads:
         batch.append(read)
         images += len(_files(read.sequence, quick))
         if images >= _BATCH_IMAGES:
@@ -126,34 +131,36 @@ def _batches(found: list[_Read], quick: bool) -> Iterator[list[_Read]]:
         yield batch
 
 
-def _sequence_findings(
-    description: DatasetDescription, read: _Read, facts: dict[FrameFile, ImageFacts]
-) -> Iterator[Finding]:
+def _sequence_issues(
+    description: DatasetDescription, read: _ReadSequence, facts: dict[FrameFile, ImageFacts]
+) -> Iterator[Issue]:
     sequence, sizes = read.sequence, []
     for files in (sequence.rgb, sequence.tir, sequence.masks):
         gap = numbering_gap(files or ())
         if gap:
-            yield Finding("note", str(gap), "frame numbers jump here; are files missing before it?")
-        seen = [facts[path] for path in files or () if path in facts]
-        yield from (Finding("error", str(bad.path), bad.fault) for bad in seen if bad.fault)
-        whole = [good for good in seen if not good.fault]
-        changed = next((good for good in whole if good.size != whole[0].size), None)
+            yield Issue("note", str(gap), "frame numbers jump here; are files missing before it?")
+        images = [facts[path] for path in files or () if path in facts]
+        yield from (Issue("error", str(image.path), image.error) for image in images if image.error)
+        valid = [image for image in images if not image.error]
+        changed = next((image for image in valid if image.size != valid[0].size), None)
         if changed:
-            text = f"{_size(changed.size)} where {whole[0].path.name} has {_size(whole[0].size)}"
-            yield Finding("error", str(changed.path), text)
-        blank = [good for good in whole if good.blank and files is not sequence.masks]
+            text = f"{_size(changed.size)} where {valid[0].path.name} has {_size(valid[0].size)}"
+            yield Issue("error", str(changed.path), text)
+        blank = [image for image in valid if image.blank and files is not sequence.masks]
         if blank:
-            yield Finding("note", str(blank[0].path), f"{len(blank)} empty images, the first here")
-        sizes.append(whole[0].size if whole else None)
+            yield Issue("note", str(blank[0].path), f"{len(blank)} empty images, the first here")
+        sizes.append(valid[0].size if valid else None)
     if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
         text = f"visible images of {_size(sizes[0])}, thermal of {_size(sizes[1])}"
-        yield Finding("note", sequence.name, text)
-    for kind, words, frames in box_remarks(sequence, sizes[0] or sizes[1]):
+        yield Issue("note", sequence.name, text)
+    for kind, problem, frames in box_issues(sequence, sizes[0] or sizes[1]):
         if len(frames):
-            yield Finding(kind, _row(description, read, int(frames[0])), _many(words, len(frames)))
+            yield Issue(
+                kind, _row(description, read, int(frames[0])), _describe(problem, len(frames))
+            )
 
 
-def _row(description: DatasetDescription, read: _Read, frame: int) -> str:
+def _row(description: DatasetDescription, read: _ReadSequence, frame: int) -> str:
     """The label file and row of a frame; the sequence's name where labels are no rows."""
     row = (frame - description.label_first) // description.label_every + 1
     if not LAYOUTS[description.layout].one_sequence:
@@ -165,41 +172,45 @@ def _row(description: DatasetDescription, read: _Read, frame: int) -> str:
     return read.sequence.name
 
 
-def _many(words: str, count: int) -> str:
-    return f"box {words}" if count == 1 else f"{count} boxes {words}, the first here"
+def _describe(problem: str, count: int) -> str:
+    return f"box {problem}" if count == 1 else f"{count} boxes {problem}, the first here"
 
 
 def _size(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _unlabelled(description: DatasetDescription, found: list[_Read]) -> Iterator[Finding]:
-    without = [read.sequence.name for read in found if not read.sequence.labelled.any()]
-    if without:
+def _unlabelled(description: DatasetDescription, reads: list[_ReadSequence]) -> Iterator[Issue]:
+    names = [read.sequence.name for read in reads if not read.sequence.labelled.any()]
+    if names:
         kind: Literal["error", "note"] = "note" if description.labels == "optional" else "error"
-        text = f"{len(without)} of {len(found)} sequences without a box, {without[0]} the first"
-        yield Finding(kind, description.name, text)
+        text = f"{len(names)} of {len(reads)} sequences without a box, {names[0]} the first"
+        yield Issue(kind, description.name, text)
 
 
-def _count_findings(
+def _count_issues(
     description: DatasetDescription, split: str | None, sequences: int, frames: int
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     expected = description if split is None else description.split(split)
     place = f"{description.name}{f' {split}' if split else ''}"
-    for what, count, right in (
+    for unit, count, expected_count in (
         ("sequences", sequences, expected.sequences),
         ("frames", frames, expected.frames),
     ):
-        if right is not None and count != right:
-            yield Finding("error", place, f"{count} readable {what}; a whole copy has {right}")
+        if expected_count is not None and count != expected_count:
+            yield Issue(
+                "error", place, f"{count} readable {unit}; a whole copy has {expected_count}"
+            )
 
 
-def _known_faults(description: DatasetDescription, items: list[Item]) -> Iterator[Finding]:
-    for fault in description.known_faults:
-        parts = Path(fault.file).parts
+def _known_errors(description: DatasetDescription, items: list[Item]) -> Iterator[Issue]:
+    for known_error in description.known_faults:
+        parts = Path(known_error.file).parts
         for item in items:
-            own = item.folder.parts[-len(parts) :] == parts
-            if own or item.folder.parts[-len(parts) + 1 :] == parts[:-1]:
-                place = item.folder if own else item.folder / parts[-1]
-                row = f": row {fault.row}" if fault.row else ""
-                yield Finding("note", f"{place}{row}", f"known fault of the release: {fault.note}")
+            is_item = item.folder.parts[-len(parts) :] == parts
+            if is_item or item.folder.parts[-len(parts) + 1 :] == parts[:-1]:
+                place = item.folder if is_item else item.folder / parts[-1]
+                row = f": row {known_error.row}" if known_error.row else ""
+                yield Issue(
+                    "note", f"{place}{row}", f"known fault of the release: {known_error.note}"
+                )

@@ -1,8 +1,8 @@
 """Data sets as data: a small YAML says how one is laid out, ``data/open.py`` reads it.
 
 Sets of this field differ in folders, suffixes, box formats, per-modality boxes and the marks of
-absent targets, and in nothing that needs code. Shipped descriptions are found by name; somebody's
-own footage is read by the path of a YAML of the same few keys.
+absent targets, and in nothing that needs code. Shipped descriptions are loaded by name; a user's
+own videos are read by the path of a YAML with the same keys.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SplitDescription:
 
 @dataclass(frozen=True)
 class KnownFault:
-    """Something wrong in the release itself: reported as a note, never repaired silently."""
+    """An error in the release itself: reported as a note, never repaired silently."""
 
     file: str
     note: str

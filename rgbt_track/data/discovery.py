@@ -1,4 +1,4 @@
-"""Finding a data set's sequences on disk, in the order people expect, and choosing some of them.
+"""Finding a data set's sequences on disk, in natural order, and selecting some of them.
 
 A folder is a sequence (or a group of stills) when it holds the folders that the description names.
 Searching for that, instead of prescribing the depth, lets a set lie as its archives unpack: with a
@@ -53,7 +53,7 @@ class Item:
 def find_items(root: Path, markers: Iterable[str]) -> list[Item]:
     """The folders under ``root`` that hold any of ``markers`` (files or folders), in natural order.
 
-    None is looked for below another. A name that occurs twice is qualified by its parent folders.
+    Folders below one of them are not searched. A name that occurs twice is qualified by its parent folders.
     """
     folders = list(search_folders(root, tuple(markers)))
     counts = Counter(folder.name for folder in folders)
@@ -69,7 +69,7 @@ def find_items(root: Path, markers: Iterable[str]) -> list[Item]:
 def search_folders(folder: Path, markers: tuple[str, ...], depth: int = _DEPTH) -> Iterator[Path]:
     """The folders that hold any of ``markers`` (names or patterns), ``depth`` levels down.
 
-    They are found as they are needed.
+    Lazy: folders are searched as the caller iterates.
     """
     if any(_holds(folder, marker) for marker in markers):
         yield folder
@@ -87,13 +87,13 @@ def _holds(folder: Path, marker: str) -> bool:
     return (folder / marker).exists()
 
 
-def choose(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:
-    """Those items (or sequences) with the given names; ``ValueError`` for an unknown name."""
+def select_items(items: list[T], names: Collection[str] | None, root: Path) -> list[T]:
+    """The items (or sequences) of these names; ``ValueError`` for an unknown name."""
     if names is None:
         return items
-    known = [item.name for item in items]
+    valid_names = [item.name for item in items]
     for name in names:
-        check_choice(f"{root}: no sequence", name, known)
+        check_choice(f"{root}: no sequence", name, valid_names)
     return [item for item in items if item.name in set(names)]
 
 
@@ -107,14 +107,14 @@ def split_items(split: SplitDescription, root: Path, items: list[Item]) -> list[
     for pattern in split.lists:
         for path in sorted([*root.glob(pattern), *root.glob(f"*/{pattern}")]):
             return _listed(path, items)
-    chosen = [item for item in items if _lies_in(split.folders, item.parts)]
-    if not chosen:
+    selected = [item for item in items if _lies_in(split.folders, item.parts)]
+    if not selected:
         raise FileNotFoundError(
             f"{root}: cannot tell which sequences are split {split.name!r}: expected the release's "
             f"list {' or '.join(split.lists) or '(none)'} or a folder "
             f"{' or '.join(split.folders) or '(none)'} in it"
         )
-    return chosen
+    return selected
 
 
 def _listed(path: Path, items: list[Item]) -> list[Item]:

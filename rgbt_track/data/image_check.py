@@ -1,4 +1,4 @@
-"""Whether frames are whole: decodable, not cut short, not empty, none missing between."""
+"""Check frames: decodable, not truncated, not blank, numbered without a gap."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _TAIL_BYTES = 256
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a look at a frame found; ``fault`` is empty for a whole one, ``size`` is (W, H)."""
+    """Facts of one frame; ``error`` is empty for a valid one, ``size`` is (W, H)."""
 
     path: FrameFile
-    fault: str = ""
+    error: str = ""
     size: tuple[int, int] = (0, 0)
     blank: bool = False
 
 
-def look_at_files(
+def inspect_files(
     files: Iterable[FrameFile], pool: ThreadPoolExecutor
 ) -> dict[FrameFile, ImageFacts]:
     """Decode images, each in a thread of ``pool``, and frames of videos, each video in one thread.
 
-    Never raises for what a file is: the fault is part of the answer.
+    Never raises for an invalid file: the error is part of the facts.
     """
     videos: dict[Path, set[int]] = {}
     images: dict[Path, None] = {}
@@ -43,17 +43,17 @@ def look_at_files(
             videos.setdefault(file.path, set()).add(file.number)
         else:
             images[file] = None
-    facts = list(pool.map(look_at_image, images))
-    for frames in pool.map(_look_at_video, videos, videos.values()):
+    facts = list(pool.map(inspect_image, images))
+    for frames in pool.map(_inspect_video, videos, videos.values()):
         facts += frames
-    return {each.path: each for each in facts}
+    return {image.path: image for image in facts}
 
 
-def look_at_image(path: Path) -> ImageFacts:
-    """Decode an image. Never raises for what the file is: the fault is part of the answer.
+def inspect_image(path: Path) -> ImageFacts:
+    """Decode an image. Never raises for an invalid file: the error is part of the facts.
 
-    A truncated JPEG decodes without complaint, its missing part grey, so the file's own end mark
-    is looked for as well.
+    A truncated JPEG decodes without an error, its missing part gray, so the end marker of the
+    file is checked as well.
     """
     try:
         data = path.read_bytes()
@@ -61,7 +61,7 @@ def look_at_image(path: Path) -> ImageFacts:
         return ImageFacts(path, error.strerror or "cannot be read")
     if not data:
         return ImageFacts(path, "empty file")
-    if _is_cut_short(data):
+    if _is_truncated(data):
         return ImageFacts(path, f"cut short: no end mark after {len(data)} bytes")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
@@ -69,8 +69,8 @@ def look_at_image(path: Path) -> ImageFacts:
     return ImageFacts(path, "", (image.shape[1], image.shape[0]), is_blank(image))
 
 
-def _look_at_video(path: Path, numbers: set[int]) -> list[ImageFacts]:
-    """The facts of these frames, up to the first that cannot be read."""
+def _inspect_video(path: Path, numbers: set[int]) -> list[ImageFacts]:
+    """The facts of the frames ``numbers``, up to the first that cannot be read."""
     facts: list[ImageFacts] = []
     for number in sorted(numbers):
         frame = VideoFrame(path, number)
@@ -83,18 +83,18 @@ def _look_at_video(path: Path, numbers: set[int]) -> list[ImageFacts]:
 
 
 def numbering_gap(files: tuple[FrameFile, ...]) -> Path | None:
-    """The first file whose number does not follow from the others' usual step; ``None``: none."""
+    """The first file whose number breaks the usual step between frames, or ``None``."""
     paths = [file for file in files if isinstance(file, Path)]
     numbers = [re.findall(r"\d+", path.stem) for path in paths]
     if len(paths) < 3 or not all(numbers):
         return None
-    values = [int(found[-1]) for found in numbers]
-    steps = [after - before for before, after in pairwise(values)]
+    values = [int(digits[-1]) for digits in numbers]
+    steps = [number - previous for previous, number in pairwise(values)]
     usual = sorted(steps)[len(steps) // 2]
-    return next((paths[at + 1] for at, step in enumerate(steps) if step != usual), None)
+    return next((paths[index + 1] for index, step in enumerate(steps) if step != usual), None)
 
 
-def _is_cut_short(data: bytes) -> bool:
+def _is_truncated(data: bytes) -> bool:
     tail = data[-_TAIL_BYTES:]
     if data.startswith(b"\xff\xd8"):
         return b"\xff\xd9" not in tail

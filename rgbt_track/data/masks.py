@@ -17,7 +17,7 @@ _THREADS = 4
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Read a mask image as (H, W) uint8, its values as stored (a colour mask by its maximum)."""
+    """Read a mask image as (H, W) uint8, its values as stored (a color mask by its maximum)."""
     mask = read_tir(path)
     if mask.dtype != np.uint8:
         raise ValueError(f"{path}: mask of type {mask.dtype}; expected 8 bits")
@@ -39,7 +39,7 @@ def mask_extent(mask: NDArray[np.bool_]) -> Boxes:
 
 
 def largest_object(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected part of a mask: a box around two separate things is no target."""
+    """The largest connected part of a mask: a box around two separate regions is no target."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return mask

@@ -1,4 +1,4 @@
-"""Opening a described data set: its sequences, or what is known about their targets."""
+"""Opening a described data set: its sequences, or only their annotations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.description import DatasetDescription, load_description
-from rgbt_track.data.discovery import Item, choose, find_items, search_folders, split_items
+from rgbt_track.data.discovery import Item, select_items, find_items, search_folders, split_items
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.sequence import Sequence
 
@@ -21,7 +21,7 @@ def open_dataset(
     """Find and read the sequences of a data set, in natural order of their names.
 
     ``name`` is a shipped description or the path of one; ``root`` is where the user put the set.
-    ``split`` and ``sequences`` (names) choose a part. No image is read, except masks that have to
+    ``split`` and ``sequences`` (names) select a part. No image is read, except masks that have to
     give the boxes. Raises ``FileNotFoundError`` or ``ValueError`` in one line for a missing root,
     a tree of another shape, frames and labels that do not match, and unreadable labels.
     """
@@ -29,10 +29,10 @@ def open_dataset(
     layout = LAYOUTS[description.layout]
     items = open_items(description, root, split)
     if layout.one_sequence:
-        items = choose(items, sequences, root)
+        items = select_items(items, sequences, root)
         sequences = None
-    found = [sequence for item in items for sequence in layout.read(description, item)]
-    return choose(found, sequences, root)
+    all_sequences = [sequence for item in items for sequence in layout.read(description, item)]
+    return select_items(all_sequences, sequences, root)
 
 
 def open_items(description: DatasetDescription, root: Path, split: str | None = None) -> list[Item]:
@@ -76,7 +76,7 @@ def open_annotations(
         )
     if split is not None:
         items = split_items(description.split(split), root, items)
-    return {item.name: annotate(description, item) for item in choose(items, sequences, root)}
+    return {item.name: annotate(description, item) for item in select_items(items, sequences, root)}
 
 
 def has_frames(description: DatasetDescription, root: Path) -> bool:

@@ -1,4 +1,4 @@
-"""One RGB-T sequence: the files of its frames and what is known about the target in each.
+"""One RGB-T sequence: the files of its frames and the annotation of its target.
 
 Every data set, whatever its layout, becomes a list of these. A still image with a labelled object
 is a sequence of length one.
@@ -47,10 +47,10 @@ class Sequence:
     def __post_init__(self) -> None:
         if self.rgb is None and self.tir is None:
             raise ValueError(f"{self.name}: a sequence needs visible or thermal frames")
-        for what in ("rgb", "tir", "masks"):
-            values = getattr(self, what)
+        for field in ("rgb", "tir", "masks"):
+            values = getattr(self, field)
             if values is not None and len(values) != len(self.boxes):
-                raise ValueError(f"{self.name}: {len(values)} {what} for {len(self.boxes)} boxes")
+                raise ValueError(f"{self.name}: {len(values)} {field} for {len(self.boxes)} boxes")
 
     def __len__(self) -> int:
         return len(self.annotation)
@@ -112,14 +112,14 @@ class Sequence:
         labels = read_mask(self.masks[index])
         if not self.mask_labels:
             return foreground(labels)
-        return _object_at(labels, self.boxes[index])
+        return _matching_object(labels, self.boxes[index])
 
 
 def _read(file: FrameFile, read_image: Callable[[Path], NDArray[Any]]) -> NDArray[Any]:
     return read_video_frame(file) if isinstance(file, VideoFrame) else read_image(file)
 
 
-def _object_at(labels: NDArray[np.uint8], box: Boxes) -> NDArray[np.bool_]:
+def _matching_object(labels: NDArray[np.uint8], box: Boxes) -> NDArray[np.bool_]:
     objects = [labels == value for value in np.unique(labels) if value]
     if not objects:
         return np.zeros(labels.shape, bool)

@@ -1,8 +1,8 @@
 """Text files of boxes, one row per frame: ground truth and tracker results share this parser.
 
-Files in the wild are separated by commas, tabs, semicolons or blanks, hold integers, decimals or
+Released files are separated by commas, tabs, semicolons or blanks, hold integers, decimals or
 scientific notation, four numbers (a box) or eight (four corners), and end with or without blank
-lines. Everything else is refused by file and row (counted from 1), because a row that is silently
+lines. Everything else is rejected by file and row (counted from 1), because a row that is silently
 dropped shifts every later frame.
 """
 

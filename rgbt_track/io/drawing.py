@@ -1,4 +1,4 @@
-"""Pictures of what the tracker does: both modalities side by side, the box and the score."""
+"""Drawings of tracking results: both modalities side by side, the box and the score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_pair(
     """Both modalities side by side with the box on each, (H, 2 W, 3) RGB uint8.
 
     A missing modality is drawn black. ``size`` (W, H) is that in whose pixels the box is, by
-    default the frame's own. Raises ``ValueError`` for frames that do not fit.
+    default that of the frame. Raises ``ValueError`` for frames that do not fit.
     """
     frames = prepare_frames(rgb, tir, size)
     shape = next(iter(frames.values())).shape
@@ -49,9 +49,9 @@ def _draw_box(image: NDArray[np.uint8], box_xywh: ArrayLike) -> None:
 
 def _write(image: NDArray[np.uint8], text: str) -> None:
     scale = max(image.shape[1] / 640, 0.4)
-    place = (round(8 * scale), round(20 * scale))
+    position = (round(8 * scale), round(20 * scale))
     for color, thickness in (((0, 0, 0), 3), (_TEXT, 1)):
-        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
+        cv2.putText(image, text, position, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
                     max(round(thickness * scale), 1), cv2.LINE_AA)  # fmt: skip
 
 
@@ -93,33 +93,33 @@ class VideoFile:
             self._part.replace(self.path)
 
 
-class Sheet:
-    """At most eight pictures, evenly spread over a run of unknown length, on one PNG."""
+class ContactSheet:
+    """At most eight frames, evenly spread over a run of unknown length, on one PNG."""
 
     def __init__(self) -> None:
-        self._pictures: list[NDArray[np.uint8]] = []
+        self._images: list[NDArray[np.uint8]] = []
         self._every = 1
         self._count = 0
 
     def wants_next(self) -> bool:
-        """Whether the next frame belongs on the sheet as it stands; call once per frame."""
+        """Whether the next frame belongs on the sheet; call once per frame."""
         self._count += 1
         return (self._count - 1) % self._every == 0
 
-    def add(self, picture: NDArray[np.uint8]) -> None:
-        """Add a picture; when the sheet is full, every other one makes room."""
-        self._pictures.append(picture)
-        if len(self._pictures) > _SHEET_FRAMES:
-            self._pictures = self._pictures[::2]
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Add an image; when the sheet is full, every second one is dropped."""
+        self._images.append(image)
+        if len(self._images) > _SHEET_FRAMES:
+            self._images = self._images[::2]
             self._every *= 2
 
     def write(self, path: str | Path) -> None:
-        """Write the sheet as one picture; the suffix names the format."""
-        pictures = list(self._pictures)
-        while len(pictures) % _SHEET_COLUMNS:
-            pictures.append(np.zeros_like(pictures[0]))
+        """Write the sheet as one image; the suffix names the format."""
+        images = list(self._images)
+        while len(images) % _SHEET_COLUMNS:
+            images.append(np.zeros_like(images[0]))
         rows = [
-            np.hstack(pictures[index : index + _SHEET_COLUMNS])
-            for index in range(0, len(pictures), _SHEET_COLUMNS)
+            np.hstack(images[index : index + _SHEET_COLUMNS])
+            for index in range(0, len(images), _SHEET_COLUMNS)
         ]
         write_image(path, np.vstack(rows))

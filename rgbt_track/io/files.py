@@ -15,8 +15,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A hidden temporary name beside ``path`` to write a file or folder to.
 
     What was written takes the place of ``path`` when the block ends; after an error it is removed.
-    So nobody ever sees a part of it. The temporary name has the suffix of ``path``, for writers
-    that go by it, and the number of the process, for processes that write the same file. A folder
+    So no reader sees a partial file. The temporary name has the suffix of ``path``, for writers
+    that depend on it, and the number of the process, for processes that write the same file. A folder
     takes its name only where none of that name is. Raises ``FileNotFoundError`` where the folder
     around ``path`` is missing.
     """

@@ -1,8 +1,8 @@
-"""Bringing any camera's frames, and a user's box, into the tracker's one format.
+"""Conversion of camera frames and the initial box to the format of the tracker.
 
 The tracker sees (H, W, 3) uint8 for both modalities, in RGB order, of equal size. Thermal cameras
-deliver 8 or 16 bits, one channel or a false-colour picture, and often another resolution: each is
-brought into that format here, or refused in one line.
+deliver 8 or 16 bits, one channel or a false-color image, and often another resolution: each is
+converted to that format, or rejected with a one-line error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Frame = NDArray[np.generic] | None
 Frames = dict[str, NDArray[np.uint8]]
 
-_SPOKEN = {"rgb": "visible", "tir": "thermal"}
+_MODALITY_NAMES = {"rgb": "visible", "tir": "thermal"}
 _ASPECT_TOLERANCE = 0.02
 _BLANK_RANGE = 2
 
@@ -24,23 +24,26 @@ _BLANK_RANGE = 2
 def prepare_frames(rgb: Frame, tir: Frame, size: tuple[int, int] | None = None) -> Frames:
     """Both frames in the tracker's format, (H, W, 3) uint8 of one size; a missing one left out.
 
-    ``size`` (width, height) is that size; without it the visible frame's, or else the thermal one's
-    own. Raises ``ValueError`` when both are missing or one cannot be used.
+    ``size`` (width, height) is that size; by default that of the visible frame, or else of the
+    thermal one. Raises ``ValueError`` when both are missing or one cannot be used.
     """
     frames = {}
     if rgb is not None:
-        frames["rgb"] = as_rgb_uint8(rgb, _SPOKEN["rgb"])
+        frames["rgb"] = as_rgb_uint8(rgb, _MODALITY_NAMES["rgb"])
     if tir is not None:
-        frames["tir"] = as_rgb_uint8(tir, _SPOKEN["tir"])
+        frames["tir"] = as_rgb_uint8(tir, _MODALITY_NAMES["tir"])
     if not frames:
         raise ValueError(
             "both frames are missing: give the visible frame, the thermal one, or both"
         )
     if size is not None:
-        return {name: fit_to(frame, size, name, "first frame") for name, frame in frames.items()}
+        return {
+            name: resize_registered(frame, size, name, "first frame")
+            for name, frame in frames.items()
+        }
     if len(frames) == 2:
         height, width = frames["rgb"].shape[:2]
-        frames["tir"] = fit_to(frames["tir"], (width, height), "tir", "visible frame")
+        frames["tir"] = resize_registered(frames["tir"], (width, height), "tir", "visible frame")
     return frames
 
 
@@ -56,8 +59,8 @@ def as_rgb_uint8(image: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
         image = image[..., 0]
     if image.ndim == 3 and image.shape[2] == 4:
         image = image[..., :3]
-    shaped = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    if not shaped or 0 in image.shape or image.dtype not in (np.uint8, np.uint16):
+    has_valid_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if not has_valid_shape or 0 in image.shape or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"{what} frame has shape {image.shape} and type {image.dtype}; "
             "expected (H, W) or (H, W, 3) of uint8 or uint16"
@@ -76,7 +79,7 @@ def stretch_to_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def fit_to(
+def resize_registered(
     image: NDArray[np.uint8], size: tuple[int, int], name: str, other: str
 ) -> NDArray[np.uint8]:
     """Resize a registered frame of another resolution to ``size`` (width, height), the ``other``'s.
@@ -85,12 +88,12 @@ def fit_to(
     the same field of view, and boxes of one would not fit the other.
     """
     width, height = size
-    own_height, own_width = image.shape[:2]
-    if (own_height, own_width) == (height, width):
+    image_height, image_width = image.shape[:2]
+    if (image_height, image_width) == (height, width):
         return image
-    if abs(own_width * height / (own_height * width) - 1) > _ASPECT_TOLERANCE:
+    if abs(image_width * height / (image_height * width) - 1) > _ASPECT_TOLERANCE:
         raise ValueError(
-            f"{_SPOKEN[name]} frame of {own_width}x{own_height} pixels does not fit the {other} of "
+            f"{_MODALITY_NAMES[name]} frame of {image_width}x{image_height} pixels does not fit the {other} of "
             f"{width}x{height}: bring all frames to one field of view first (register the two "
             "cameras and crop)"
         )
@@ -98,7 +101,7 @@ def fit_to(
 
 
 def is_blank(image: NDArray[np.uint8]) -> bool:
-    """Whether a frame shows nothing: black or constant to within 2 grey levels."""
+    """Whether a frame is blank: black or constant to within 2 gray levels."""
     sample = image[::16, ::16]
     if int(sample.max()) - int(sample.min()) > _BLANK_RANGE:
         return False
@@ -111,14 +114,14 @@ def check_box(box: ArrayLike, width: int, height: int) -> NDArray[np.floating]:
         values = np.asarray(box, float).ravel()
     except (TypeError, ValueError):
         raise ValueError(f"the box {box!r} is not four numbers x, y, w, h") from None
-    shown = ", ".join(f"{value:g}" for value in values)
+    text = ", ".join(f"{value:g}" for value in values)
     if values.size != 4:
-        raise ValueError(f"the box ({shown}) is not four numbers x, y, w, h")
+        raise ValueError(f"the box ({text}) is not four numbers x, y, w, h")
     if not all(map(math.isfinite, values)):
-        raise ValueError(f"the box ({shown}) has a number that is not finite")
+        raise ValueError(f"the box ({text}) has a number that is not finite")
     x, y, w, h = values
     if w <= 0 or h <= 0:
-        raise ValueError(f"the box ({shown}) is empty: width and height must be positive")
+        raise ValueError(f"the box ({text}) is empty: width and height must be positive")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        raise ValueError(f"the box ({shown}) lies outside the {width}x{height} frame")
+        raise ValueError(f"the box ({text}) lies outside the {width}x{height} frame")
     return values

@@ -1,4 +1,4 @@
-"""Threads of OpenCV, whose number holds for the whole process, which is the caller's."""
+"""Number of OpenCV threads, a setting of the whole process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import cv2
 
 @contextmanager
 def opencv_threads(count: int) -> Iterator[None]:
-    """Run a block with ``count`` threads of OpenCV, and give back those that were set."""
-    before = cv2.getNumThreads()
+    """Run a block with ``count`` threads of OpenCV, and restore the previous number."""
+    previous = cv2.getNumThreads()
     cv2.setNumThreads(count)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(previous)

@@ -28,7 +28,7 @@ class Table:
 
 
 def cell_text(column: str, value: Cell) -> str:
-    """A cell as people read it: shares with four decimals, rates with one."""
+    """A cell as displayed: shares with four decimals, rates with one."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -37,7 +37,7 @@ def cell_text(column: str, value: Cell) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """The table as GitHub-flavoured Markdown, ending in a newline."""
+    """The table as GitHub-flavored Markdown, ending in a newline."""
     lines = [f"**{table.title}**", "", _row(table.columns), _row(_rule(table.columns))]
     for row in table.rows:
         cells = zip(table.columns, row, strict=True)
@@ -64,10 +64,10 @@ def to_csv(table: Table) -> str:
 
 def to_rich(table: Table) -> RichTable:
     """The table for ``rich.console.Console.print``, without its title."""
-    drawn = RichTable()
+    rich_table = RichTable()
     for index, column in enumerate(table.columns):
-        drawn.add_column(escape(column), justify="right" if index else "left")
+        rich_table.add_column(escape(column), justify="right" if index else "left")
     for row in table.rows:
         cells = zip(table.columns, row, strict=True)
-        drawn.add_row(*(escape(cell_text(column, value)) for column, value in cells))
-    return drawn
+        rich_table.add_row(*(escape(cell_text(column, value)) for column, value in cells))
+    return rich_table

@@ -1,9 +1,9 @@
-"""Single frames of video files, read in any order and fastest in the file's own.
+"""Single frames of video files, read in any order, fastest in sequence.
 
-Frames are counted by decoding: number k is what a reader gets who reads from the beginning. No time
-stamp is sought, because in a file of variable frame rate that finds another frame. So a frame
-further on costs the decoding of those between, and one further back a new start; whoever needs
-frames at random packs them first (``rgbt-track data lmdb``). Each thread keeps the few videos open
+Frames are counted by decoding: number k is what a reader gets who reads from the beginning. Seeking
+by time stamp would return other frames in files of variable frame rate. So a later frame costs
+the decoding of those between, and an earlier one a new start; for random access, pack the
+frames first (``rgbt-track data lmdb``). Each thread keeps the few videos open
 that it read last.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".ts")
-_MOST_OPEN = 2  # a visible and a thermal file, per thread
+_MAX_OPEN = 2  # a visible and a thermal file, per thread
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def _decoder(path: Path) -> _Decoder:
     if not path.is_file():
         raise FileNotFoundError(f"no such video: {path}")
     if getattr(_local, "process", None) != os.getpid():
-        # Inherited over a fork: kept, because their threads stayed behind and would be waited for.
+        # Inherited over a fork: releasing them would wait for threads that exist only in the parent.
         _local.inherited = (getattr(_local, "inherited", ()), getattr(_local, "decoders", {}))
         _local.process, _local.decoders = os.getpid(), {}
     decoders: dict[tuple[Path, int], _Decoder] = _local.decoders
     key = (path, path.stat().st_mtime_ns)
     decoder = decoders.pop(key, None) or _Decoder(path)
     decoders[key] = decoder  # the last in order is the one used last
-    if len(decoders) > _MOST_OPEN:
+    if len(decoders) > _MAX_OPEN:
         del decoders[next(iter(decoders))]
     return decoder

@@ -1,4 +1,4 @@
-"""``rgbt-track data check``: is a copy of a data set whole?"""
+"""``rgbt-track data check``: check a copy of a data set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.table import Table
 
 from rgbt_track.commands.common import progress_bar
 from rgbt_track.commands.options import DatasetName, RootFolder, SplitName
-from rgbt_track.data.check import Finding, Report, inspect_dataset
+from rgbt_track.data.check import Issue, Report, inspect_dataset
 
-_SHOWN = 40
+_MAX_LINES = 40
 
 
 def data_check(
@@ -31,29 +31,29 @@ def data_check(
         bool, typer.Option("--all", help="Print every line, however many.")
     ] = False,
 ) -> None:
-    """Check counts, lengths, images and boxes of a data set; exit 1 when anything is wrong.
+    """Check counts, lengths, images and boxes of a data set; exit 1 on errors.
 
     Example: `rgbt-track data check gtot --root ~/data/GTOT`
     """
     with progress_bar("checking") as on_progress:
         report = inspect_dataset(dataset, root, quick, split, on_progress)
-    _print_findings(report.findings, None if everything else _SHOWN)
+    _print_issues(report.issues, None if everything else _MAX_LINES)
     _print_summary(dataset, report)
     if report.errors:
         raise typer.Exit(1)
 
 
-def _print_findings(findings: list[Finding], shown: int | None) -> None:
+def _print_issues(issues: list[Issue], limit: int | None) -> None:
     for kind in ("error", "note"):
-        lines = [str(finding) for finding in findings if finding.kind == kind]
-        for line in lines[:shown]:
+        lines = [str(issue) for issue in issues if issue.kind == kind]
+        for line in lines[:limit]:
             typer.echo(f"{kind}: {line}")
-        if shown is not None and len(lines) > shown:
-            typer.echo(f"{kind}: ... and {len(lines) - shown} more; --all prints them")
+        if limit is not None and len(lines) > limit:
+            typer.echo(f"{kind}: ... and {len(lines) - limit} more; --all prints them")
 
 
 def _print_summary(dataset: str, report: Report) -> None:
-    kinds = Counter(finding.kind for finding in report.findings)
+    kinds = Counter(issue.kind for issue in report.issues)
     table = Table("data set", "sequences", "frames", "images decoded", "errors", "notes")
     counts = (report.sequences, report.frames, report.images, kinds["error"], kinds["note"])
     table.add_row(Path(dataset).stem, *map(str, counts))

@@ -1,6 +1,6 @@
-"""The layouts of data sets: how each is found on disk and becomes ``Sequence``s.
+"""The layouts of data sets: how each is recognized on disk and read into ``Sequence``s.
 
-``LAYOUTS`` is the one place that tells them apart; a new layout is an entry here and a reader.
+A new layout is an entry of ``LAYOUTS`` and a reader.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Layout(NamedTuple):
         markers: files or folders, or patterns of them, of which any one makes a folder part of the
             data set.
         tree: what a whole folder holds, for errors.
-        read: the sequences of a found folder.
-        annotate: the annotation of a found folder that may lack its frames; ``None`` where label
+        read: the sequences of a data folder.
+        annotate: the annotation of a data folder that may lack its frames; ``None`` where label
             files alone do not tell the sequences.
-        one_sequence: whether a found folder is one sequence, under the folder's own name.
+        one_sequence: whether a data folder is one sequence, under the folder's own name.
     """
 
     markers: Callable[[DatasetDescription], tuple[str, ...]]
@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
 
 def _frame_folders(description: DatasetDescription) -> tuple[str, ...]:
-    # One of the folders is enough: a half-copied pair must be found to be reported.
+    # One of the folders is enough: an incomplete pair has to be listed to be reported.
     return tuple(folder for folder in (description.rgb, description.tir) if folder)
 
 

@@ -1,8 +1,8 @@
 """Pairs of still images: every labelled object becomes a sequence of length one.
 
 Images of the two modalities, masks and label files belong together by their stem. Labels are masks
-(the largest object), a text file per image (rows ``x,y,w,h``, a class name before them is passed
-over), one JSON ``{"image.jpg": [[x, y, w, h], ...]}``, or none where one object fills each image.
+(the largest object), a text file per image (rows ``x,y,w,h``, a class name before them is
+ignored), one JSON ``{"image.jpg": [[x, y, w, h], ...]}``, or none where one object fills each image.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
     tir = _by_stem(item.folder, description.tir)
     masks = _masks(description, item.folder)
     stems = list(rgb or tir or {})
-    for other in (rgb, tir):
-        if other is not None:
-            _same_stems(item.folder, stems, other)
+    for images in (rgb, tir):
+        if images is not None:
+            _check_same_stems(item.folder, stems, images)
     if description.labels == "whole_image":
         labels = _whole_images(rgb or tir or {})
     else:
         labels = _labels(description, item.folder, stems, masks)
     prefix = "".join(f"{part}-" for part in item.parts)
-    found = []
+    sequences = []
     for stem in stems:
         boxes = labels.get(stem, np.full((1, 4), np.nan))
         for number, box in enumerate(boxes, start=1):
-            found.append(
+            sequences.append(
                 Sequence(
                     name=prefix + stem + (f"-{number}" if len(boxes) > 1 else ""),
                     rgb=None if rgb is None else (rgb[stem],),
@@ -60,7 +60,7 @@ def read_stills(description: DatasetDescription, item: Item) -> list[Sequence]:
                     mask_labels=description.mask_labels,
                 )
             )
-    return found
+    return sequences
 
 
 def read_object_rows(path: Path) -> NDArray[np.float64]:
@@ -90,18 +90,18 @@ def _by_stem(folder: Path, name: str | None) -> Stems | None:
 def _masks(description: DatasetDescription, folder: Path) -> Stems:
     if not description.masks:
         return {}
-    needed = not description.boxes and description.labels == "required"
-    if not needed and not (folder / description.masks).is_dir():
+    required = not description.boxes and description.labels == "required"
+    if not required and not (folder / description.masks).is_dir():
         return {}
     return _by_stem(folder, description.masks) or {}
 
 
-def _same_stems(folder: Path, stems: list[str], other: Stems) -> None:
-    one_sided = sorted(set(stems) ^ set(other))
-    if one_sided:
+def _check_same_stems(folder: Path, stems: list[str], images: Stems) -> None:
+    unpaired = sorted(set(stems) ^ set(images))
+    if unpaired:
         raise ValueError(
-            f"{folder}: {len(one_sided)} images lack their counterpart in the other modality, "
-            f"{one_sided[0]!r} the first"
+            f"{folder}: {len(unpaired)} images lack their counterpart in the other modality, "
+            f"{unpaired[0]!r} the first"
         )
 
 
@@ -110,20 +110,22 @@ def _labels(
 ) -> dict[str, Boxes]:
     for name in description.boxes:
         if (folder / name).is_file():
-            return _complete(description, _json_labels(description, folder / name), stems, name)
+            return _check_complete(
+                description, _json_labels(description, folder / name), stems, name
+            )
         if (folder / name).is_dir():
             files = {path.stem: path for path in (folder / name).glob("*.txt")}
-            read = {
+            boxes_by_stem = {
                 stem: to_xywh(read_object_rows(files[stem]), description)
                 for stem in stems
                 if stem in files
             }
-            return _complete(description, read, stems, str(folder / name))
+            return _check_complete(description, boxes_by_stem, stems, str(folder / name))
     if not description.boxes and description.masks:
         paths = [masks[stem] for stem in stems if stem in masks]
         boxes = boxes_from_masks(paths)
-        read = {path.stem: box[None] for path, box in zip(paths, boxes, strict=True)}
-        return _complete(description, read, stems, str(folder / description.masks))
+        boxes_by_stem = {path.stem: box[None] for path, box in zip(paths, boxes, strict=True)}
+        return _check_complete(description, boxes_by_stem, stems, str(folder / description.masks))
     if description.boxes and description.labels == "required":
         raise FileNotFoundError(f"{folder}: no labels; expected {' or '.join(description.boxes)}")
     return {}
@@ -138,7 +140,7 @@ def _whole_images(images: Stems) -> dict[str, Boxes]:
         }
 
 
-def _complete(
+def _check_complete(
     description: DatasetDescription, labels: dict[str, Boxes], stems: list[str], where: str
 ) -> dict[str, Boxes]:
     missing = [stem for stem in stems if stem not in labels]

@@ -1,8 +1,8 @@
 """The layout ``video``: a file per video, and a text file per target of it.
 
 ``rgb`` and ``tir`` are patterns of the video files in a folder, whose one ``*`` is the video's name
-(``*``, ``*_tir.mp4``, ``thermal/*.avi``); a pattern without a suffix finds every kind of video.
-Where both are given, files of one name are a pair. ``boxes`` are patterns of its label files, whose
+(``*``, ``*_tir.mp4``, ``thermal/*.avi``); a pattern without a suffix matches every video format.
+With both patterns, files of one name are a pair. ``boxes`` are patterns of its label files, whose
 ``*`` is the target's name, with rows ``frame,x,y,w,h``: the frame of the file from 0. Every target
 is a sequence from its first to its last row; frames without a row are unlabelled.
 """
@@ -68,8 +68,8 @@ def find_videos(description: DatasetDescription, folder: Path) -> Videos:
     """
     videos: Videos = {}
     patterns = {"rgb": description.rgb, "tir": description.tir}
-    wanted = [modality for modality, pattern in patterns.items() if pattern]
-    for modality in wanted:
+    modalities = [modality for modality, pattern in patterns.items() if pattern]
+    for modality in modalities:
         for pattern in _with_suffixes(patterns[modality] or ""):
             for path in sorted(folder.glob(pattern)):
                 name = _wildcard(pattern, path.relative_to(folder).as_posix())
@@ -78,7 +78,7 @@ def find_videos(description: DatasetDescription, folder: Path) -> Videos:
                     raise ValueError(f"{path}: a second video beside {files[modality].name}")
                 files[modality] = path
     for name, files in videos.items():
-        for modality in wanted:
+        for modality in modalities:
             if modality not in files:
                 path = next(iter(files.values()))
                 raise ValueError(f"{path}: no {modality} video of the name {name!r} beside it")
@@ -137,18 +137,18 @@ def _sequence(
 def _label_files(
     description: DatasetDescription, folder: Path, names: list[str]
 ) -> dict[str, dict[str, Path]]:
-    """Video -> target -> label file; a file that two names fit belongs to the longer one."""
+    """Video -> target -> label file; a file that matches two names belongs to the longer one."""
     labels: dict[str, dict[str, Path]] = {name: {} for name in names}
-    taken: set[Path] = set()
+    assigned: set[Path] = set()
     for name in sorted(names, key=len, reverse=True):
         for template in description.boxes:
             pattern = template.format(name=glob.escape(name))
-            found = [path for path in folder.glob(pattern) if path not in taken]
-            for path in sorted(found, key=lambda path: natural_key(path.name)):
+            paths = [path for path in folder.glob(pattern) if path not in assigned]
+            for path in sorted(paths, key=lambda path: natural_key(path.name)):
                 relative = path.relative_to(folder).as_posix()
                 labels[name][_wildcard(template.format(name=name), relative)] = path
-                taken.add(path)
-            if found:
+                assigned.add(path)
+            if paths:
                 break
     return labels
 
@@ -160,7 +160,7 @@ def _with_suffixes(pattern: str) -> tuple[str, ...]:
 
 
 def _wildcard(pattern: str, text: str) -> str:
-    """What stands for the last ``*`` of a pattern in a text that fits it."""
+    """The part of a text that the last ``*`` of a pattern matches."""
     before, _, after = pattern.rpartition("*")
     match = re.fullmatch(f"{re.escape(before)}(.*){re.escape(after)}", text)
     assert match is not None
