@@ -85,7 +85,7 @@ def test_the_task_may_be_left_out_and_no_other_is_taken(tmp_path: Path) -> None:
     assert load_config(path).task == read_task(path) == "tracking"
     path = written(tmp_path, "note: a comment may follow\ntask: image_fusion   # not a tracker")
     assert read_task(path) == "image_fusion"
-    with pytest.raises(ValueError, match="fuses pictures and tracks nothing"):
+    with pytest.raises(ValueError, match="an image-fusion experiment, not a tracker"):
         load_config(path)
     with pytest.raises(ValueError, match="task is 'sailing'; valid: tracking"):
         load_config(written(tmp_path, "task: sailing"))

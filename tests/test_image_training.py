@@ -139,7 +139,9 @@ def _both(base: dict) -> list[tuple[str, object]]:
 def test_trackers_and_image_networks_are_kept_apart(tmp_path: Path) -> None:
     trackers, fusing = experiment_names("tracking"), experiment_names("image_fusion")
     assert "lrrtrack_lite" in trackers and "lrrnet" in fusing and not set(trackers) & set(fusing)
-    with pytest.raises(ValueError, match=r"fuses pictures and tracks nothing; trackers are .*lite"):
+    with pytest.raises(
+        ValueError, match=r"an image-fusion experiment, not a tracker; trackers are .*lite"
+    ):
         load_config("lrrnet")
     for text, message in [
         ("loss: {pixl: 1}", "unknown key 'pixl', did you mean 'pixel'"),

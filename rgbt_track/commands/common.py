@@ -1,4 +1,4 @@
-"""What several commands do alike."""
+"""Progress bar shared by the commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rgbt_track.progress import OnProgress
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
-    """A bar on the error stream of a terminal while a block runs; told by ``on_progress``."""
+    """A bar on the error stream of a terminal while a block runs; updated by ``on_progress``."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""``rgbt-track demo``: from nothing to EAO, accuracy, robustness and a report."""
+"""``rgbt-track demo``: synthesize sequences, evaluate a tracker on them and write a report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rgbt_track.vot.registry import tracker_section
 from rgbt_track.vot.toolkit import check_toolkit
 from rgbt_track.vot.workspace import build_workspace, check_path
 
-_MARK = "demo.json"
+_SETTINGS_FILE = "demo.json"
 _FRAME_SIZE = (320, 240)
 
 
@@ -43,20 +43,20 @@ def demo(
     """
     check_toolkit()
     check_path(out)
-    chosen = tracker or default_tracker()
-    name, section = tracker_section(chosen, weights)
-    typer.echo(f"tracker {section['label']}: {tracker_note(chosen)}")
+    tracker_name = tracker or default_tracker()
+    name, section = tracker_section(tracker_name, weights)
+    typer.echo(f"tracker {section['label']}: {tracker_note(tracker_name)}")
     claim_folder(out, {"sequences": sequences, "frames": frames, "seed": seed})
     with progress_bar("making RGB-T sequences") as on_progress:
         synthesize_sequences(out / "data", sequences, frames, _FRAME_SIZE, seed, on_progress)
     with progress_bar("building the workspace") as on_progress:
-        built = build_workspace(
+        summary = build_workspace(
             open_dataset("plain", out / "data"),
             out / "workspace",
             trackers={name: section},
             on_progress=on_progress,
         )
-    typer.echo(f"synthetic: {built}")
+    typer.echo(f"synthetic: {summary}")
     # Always anew: results of an earlier run may be those of another version of the tracker.
     run_toolkit(out / "workspace", [name], force=True)
     typer.echo(f"workspace for the vot command: {out / 'workspace'}")
@@ -67,12 +67,12 @@ def claim_folder(out: Path, settings: dict[str, int]) -> None:
 
     Raises ``ValueError`` for a folder with anything in it that no demo made.
     """
-    mark = json.dumps({**settings, "version": __version__}) + "\n"
-    file = out / _MARK
+    text = json.dumps({**settings, "version": __version__}) + "\n"
+    file = out / _SETTINGS_FILE
     if out.is_dir() and any(out.iterdir()) and not file.is_file():
         raise ValueError(f"{out} holds something that no demo made: choose another --out")
     out.mkdir(parents=True, exist_ok=True)
-    if file.is_file() and file.read_text(encoding="utf-8") != mark:
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
         for folder in ("data", "workspace"):
             shutil.rmtree(out / folder, ignore_errors=True)
-    write_text(file, mark)
+    write_text(file, text)

@@ -71,7 +71,7 @@ def evaluate(
     on. Results are RESULTS/LABEL/SEQUENCE.txt with SEQUENCE_time.txt and SEQUENCE_score.txt; the
     report lies in RESULTS/LABEL/report.
 
-    Example: `rgbt-track evaluate plain --root footage/ --tracker lrrtrack_lite --workers 2`
+    Example: `rgbt-track evaluate plain --root sequences/ --tracker lrrtrack_lite --workers 2`
     """
     if plots:
         require_matplotlib()
@@ -80,8 +80,8 @@ def evaluate(
     source = TrackerSource(name, str(weights) if weights else None, engine, precision)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
-    for place in device.split(","):
-        choose_engine(engine, precision, place.strip())
+    for part in device.split(","):
+        choose_engine(engine, precision, part.strip())
     claim_tracker(folder, source, data, force=force)
     jobs = [
         TrackingJob(item, folder / f"{item.name}.txt", data.first_pixel)
@@ -98,30 +98,30 @@ def evaluate(
 def claim_tracker(
     folder: Path, source: TrackerSource, data: EvaluationSet, *, force: bool, **more: Any
 ) -> None:
-    """Make the results folder the tracker's own, and warn about one without trained weights."""
-    stamp = describe_tracker(source.name, source.weights, source.precision)
+    """Reserve the results folder for the tracker; warn about a tracker without trained weights."""
+    fingerprint = describe_tracker(source.name, source.weights, source.precision)
     if lacks_weights(source.name, source.weights):
         typer.echo(
-            f"warning: {source.name} has no trained weights: its boxes mean nothing", err=True
+            f"warning: {source.name} has no trained weights: its boxes are meaningless", err=True
         )
     digests = {name: annotation.digest for name, annotation in data.annotations.items()}
-    claim_folder(folder, {**stamp, **more}, data=digests, force=force)
+    claim_folder(folder, {**fingerprint, **more}, data=digests, force=force)
 
 
 def run_with_progress(
     source: TrackerSource, jobs: Sequence[TrackingJob], workers: int, device: str, title: str
 ) -> None:
     """Run the jobs that are not done, with a progress bar over their frames."""
-    waiting = [job for job in jobs if not job.done]
-    if len(waiting) < len(jobs):
-        typer.echo(f"{len(jobs) - len(waiting)} of {len(jobs)} sequences are done already")
-    if not waiting:
+    pending = [job for job in jobs if not job.done]
+    if len(pending) < len(jobs):
+        typer.echo(f"{len(jobs) - len(pending)} of {len(jobs)} sequences are done already")
+    if not pending:
         return
     devices = [part.strip() for part in device.split(",")]
     with progress_bar(title) as on_progress:
         run_jobs(
             source,
-            waiting,
+            pending,
             workers=max(workers, len(devices)),
             devices=devices,
             on_progress=on_progress,

@@ -1,4 +1,4 @@
-"""``rgbt-track failures``: the worst sequences and frames of a tracker as one picture."""
+"""``rgbt-track failures``: the worst sequences and frames of a tracker as one image."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ def failures(
     split: EvaluationSplitName = None,
     sequences: Annotated[int, typer.Option(min=1, help="How many of the worst sequences.")] = 5,
     frames: Annotated[int, typer.Option(min=1, help="How many frames of each.")] = 6,
-    out: Annotated[Path, typer.Option(help="The picture, PNG or JPEG.")] = Path("failures.png"),
+    out: Annotated[Path, typer.Option(help="The image to write, PNG or JPEG.")] = Path(
+        "failures.png"
+    ),
 ) -> None:
     """Show where a tracker fails: both modalities, ground truth green, prediction red.
 
-    Example: `rgbt-track failures plain --root footage/ --results results/plain/lrrtrack_lite`
+    Example: `rgbt-track failures plain --root sequences/ --results results/plain/lrrtrack_lite`
     """
     data = open_evaluation_set(dataset, root, "generic", split)
-    found = tracker_folders(results, data.sequences)
-    if len(found) > 1:
-        raise ValueError(f"{results}: holds {len(found)} trackers: {', '.join(found)}; give one")
-    worst = worst_sequences(data, next(iter(found.values())), sequences)
+    folders = tracker_folders(results, data.sequences)
+    if len(folders) > 1:
+        raise ValueError(
+            f"{results}: holds {len(folders)} trackers: {', '.join(folders)}; give one"
+        )
+    worst = worst_sequences(data, next(iter(folders.values())), sequences)
     sheet = failure_contact_sheet(worst, frames)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_image(out, sheet)
     for failure in worst:
         typer.echo(failure.caption)
-    typer.echo(f"picture in {out}")
+    typer.echo(f"image in {out}")

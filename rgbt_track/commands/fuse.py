@@ -1,4 +1,4 @@
-"""``rgbt-track fuse``: one image or video out of a visible and a thermal one."""
+"""``rgbt-track fuse``: fuse visible and thermal images or videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.frames import Frame
 from rgbt_track.tracking.loading import check_device
 
-Named = tuple[str, Frame, Frame]
+NamedPair = tuple[str, Frame, Frame]
 
 _MAX_ROWS = 250
 
@@ -63,15 +63,15 @@ def fuse(
 ) -> None:
     """Fuse a visible and a thermal image, folder, video or camera.
 
-    Color frames keep their colors: only the luminance is fused. Ctrl-C ends a camera; what was
-    fused is kept.
+    Color frames keep their colors: only the luminance is fused. Ctrl-C ends a camera; the
+    frames so far are kept.
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
     """
     if out is None and not (metrics or fused):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
     if out is not None and out.resolve() in (Path(rgb).resolve(), Path(tir).resolve()):
-        raise ValueError(f"{out} is also an input: give OUT a place of its own")
+        raise ValueError(f"{out} is also an input: give OUT another folder")
     if batch < 1:
         raise ValueError(f"--batch is {batch}; expected at least 1")
     if csv is not None and not csv.resolve().parent.is_dir():
@@ -121,7 +121,7 @@ def _run(
                         table.add(name, _metrics(frame))
                     count += 1
         except KeyboardInterrupt:
-            typer.echo("interrupted; what was fused so far is kept", err=True)
+            typer.echo("interrupted; the frames so far are kept", err=True)
     if out is not None:
         typer.echo(f"{count} fused in {out}")
     if metrics:
@@ -140,11 +140,11 @@ def _score(pairs: NamedPairs, fused: Path) -> MetricTable:
     return score_fused(pairs, fused, _progress(pairs))
 
 
-def _progress(pairs: NamedPairs) -> Iterator[Named]:
+def _progress(pairs: NamedPairs) -> Iterator[NamedPair]:
     return iter(track(pairs, "fusing", pairs.length))
 
 
-def _groups(pairs: Iterator[Named], size: int) -> Iterator[list[Named]]:
+def _groups(pairs: Iterator[NamedPair], size: int) -> Iterator[list[NamedPair]]:
     while group := list(islice(pairs, size)):
         yield group
 

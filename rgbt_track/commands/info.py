@@ -47,9 +47,9 @@ def _print_installation() -> None:
     typer.echo(f"rgbt-track {__version__}, Python {platform.python_version()}, {platform.system()}")
     for package in _PACKAGES:
         typer.echo(f"  {package} {_version(package)}")
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     typer.echo(
-        f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {g}" for g in gpus)
+        f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {gpu}" for gpu in gpus)
     )
     typer.echo("trackers:")
     for tracker in experiment_names("tracking"):

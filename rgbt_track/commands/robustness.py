@@ -46,7 +46,7 @@ def robustness(
     split: EvaluationSplitName = None,
     sequence: SequenceNames = None,
     weights: WeightsFile = None,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses spans, directions and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Selects spans, directions and noise.")] = 0,
     workers: WorkerCount = 1,
     device: DeviceNames = "cpu",
     force: Force = False,
@@ -57,7 +57,7 @@ def robustness(
     Runs the data set once per kind and severity (docs/evaluation.md defines them), resumable, and
     draws AO over severity for every tracker.
 
-    Example: `rgbt-track robustness plain --root footage/ --tracker lrrtrack_lite --kind offset`
+    Example: `rgbt-track robustness plain --root sequences/ --tracker lrrtrack_lite --kind offset`
     """
     if plots:
         require_matplotlib()
@@ -73,11 +73,11 @@ def robustness(
         claim_tracker(folder / short_name(source.name), source, data, force=force, seed=seed)
     for source in sources:
         name = short_name(source.name)
-        own = folder / name
+        tracker_folder = folder / name
         for plan in plans:
-            jobs = protocol.plan_jobs(data, plan, own, seed)
+            jobs = protocol.plan_jobs(data, plan, tracker_folder, seed)
             run_with_progress(source, jobs, workers, device, f"{name} {plan.kind}")
-            curve = protocol.severity_curve(data, plan, own)
+            curve = protocol.severity_curve(data, plan, tracker_folder)
             outcome[plan.kind][1][name] = curve
     for plan, curves in outcome.values():
         table = protocol.severity_table(plan, curves)

@@ -25,7 +25,7 @@ from rgbt_track.evaluation.result_files import tracker_folders
 from rgbt_track.io.tables import to_csv, to_markdown, to_rich
 from rgbt_track.resources import check_choice
 
-_MOST_NOTES = 5
+_MAX_NOTES = 5
 
 
 def score(
@@ -66,11 +66,11 @@ def score(
 
 
 def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Path]:
-    """Tracker -> folder, over all given folders; ``ValueError`` for two trackers of one name."""
+    """Tracker -> folder, over all results folders; ``ValueError`` for two trackers of one name."""
 
     folders: dict[str, Path] = {}
-    for given in results:
-        for name, folder in tracker_folders(given, data.truths).items():
+    for path in results:
+        for name, folder in tracker_folders(path, data.truths).items():
             if name in folders:
                 raise ValueError(f"two trackers are called {name}: {folders[name]} and {folder}")
             folders[name] = folder
@@ -78,7 +78,7 @@ def find_trackers(results: Sequence[Path], data: EvaluationSet) -> dict[str, Pat
 
 
 def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "table") -> None:
-    """Print the overall table; what had to be done to the results goes to the error stream."""
+    """Print the overall table; notes on corrected results go to the error stream."""
     entries = ranked(data, entries)
     table = overall_table(data, entries)
     if format == "json":
@@ -91,8 +91,8 @@ def print_scores(data: EvaluationSet, entries: Sequence[Entry], format: str = "t
         typer.echo(table.title)
         Console().print(to_rich(table))
     for entry in entries:
-        for note in entry.scores.notes[:_MOST_NOTES]:
+        for note in entry.scores.notes[:_MAX_NOTES]:
             typer.echo(f"note: {entry.name}: {note}", err=True)
-        more = len(entry.scores.notes) - _MOST_NOTES
+        more = len(entry.scores.notes) - _MAX_NOTES
         if more > 0:
             typer.echo(f"note: {entry.name}: {more} more notes like these", err=True)

@@ -62,7 +62,7 @@ def train(
 
 
 def quieten_lightning() -> None:
-    """Leave its warnings, not its tips; its import sets the level, so it must come first."""
+    """Show the warnings of Lightning, not its tips; importing it sets the log level."""
     import lightning.pytorch
 
     logging.getLogger(lightning.pytorch.__name__).setLevel(logging.WARNING)

@@ -66,7 +66,7 @@ def tune(
         Path | None, typer.Option(help="Folder of the outcome; default runs/tune/TRACKER.")
     ] = None,
     weights: WeightsFile = None,
-    view: Annotated[str, typer.Option(help="What the tracker sees: both, rgb or tir.")] = "both",
+    view: Annotated[str, typer.Option(help="Input of the tracker: both, rgb or tir.")] = "both",
     backward: Annotated[bool, typer.Option(help="Run each sequence from its end, too.")] = False,
     frames: Annotated[
         int, typer.Option(min=0, help="At most as many frames of each run; 0 for all.")
@@ -74,7 +74,7 @@ def tune(
     calibrate: Annotated[
         bool, typer.Option(help="Fit score_scale and score_bias to these frames.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of all proposals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all proposals.")] = 0,
     memory: Annotated[
         int, typer.Option(min=0, help="Megabytes each for frames and for responses.")
     ] = 1024,
@@ -116,7 +116,7 @@ def tune(
     objective = Objective(loaded, groups, memory * _MEGABYTE)
     folder = out or Path("runs") / "tune" / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    tracking, about = config.tracking, f"{config.name} with its own settings"
+    tracking, note = config.tracking, f"{config.name} with its default settings"
     if trials:
         with progress_bar(f"{config.name}, {trials} trials") as on_progress:
             result = search(
@@ -129,12 +129,12 @@ def tune(
                 seed=seed,
                 on_progress=on_progress,
             )
-        tracking, about = result.tracking, _write_search(folder, objective, space, result, plots)
+        tracking, note = result.tracking, _write_search(folder, objective, space, result, plots)
     if calibrate:
         tracking = _calibrate(folder, objective, tracking, plots)
     file = weights or own_weights(config, tracker)
     tuned = replace(config, tracking=tracking)
-    typer.echo(f"tuned tracker in {results.write_experiment(folder, tuned, file, about)}")
+    typer.echo(f"tuned tracker in {results.write_experiment(folder, tuned, file, note)}")
 
 
 def _open_groups(
@@ -149,8 +149,8 @@ def _open_groups(
         raise ValueError("DATASET and --root belong together; or give --group alone")
     opened = [open_group(text) for text in texts]
     if dataset is not None and root is not None:
-        found = open_dataset(dataset, root, split, sequences)
-        opened.insert(0, (Path(dataset).stem, found))
+        opened_sequences = open_dataset(dataset, root, split, sequences)
+        opened.insert(0, (Path(dataset).stem, opened_sequences))
     if not opened:
         raise ValueError("no sequences: give DATASET and --root, or --group NAME=DATASET:ROOT")
     return view_group(opened, **options)
@@ -159,7 +159,7 @@ def _open_groups(
 def _write_search(
     folder: Path, objective: Objective, space: Space, result: SearchResult, plots: bool
 ) -> str:
-    """Write and print what was found; returns what the experiment says of itself."""
+    """Write and print the search results; returns the note of the tuned experiment."""
     name, data = objective.config.name, fingerprint(objective.groups)
     results.write_trials(
         folder, result.trials, space, {"tracker": name, "data": data, "best": result.best.number}

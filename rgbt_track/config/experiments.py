@@ -1,4 +1,4 @@
-"""Finding experiments: a YAML's key ``task`` says whether it tracks or fuses images."""
+"""Look-up of experiments; the key ``task`` of a YAML is tracking or image_fusion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of training pairs: where they come from, how crops are stored, augmented and labelled.
+"""Settings of training pairs: their sources, how crops are stored, augmented and labelled.
 
 Lengths named ``pixels`` are pixels of the network's input crops.
 """
@@ -16,13 +16,13 @@ class SourceConfig:
     """One data set to train or validate on: packed crops (``lmdb``) or loose files (``dataset``).
 
     Args:
-        lmdb: a file made by ``rgbt-track data lmdb``, relative to ``training.root``.
+        lmdb: a file written by ``rgbt-track data lmdb``, relative to ``training.root``.
         dataset: otherwise the name, or the YAML, of a data set description ...
         folder: ... and where the set lies, relative to ``training.root``.
         split: the part of the data set, where it has splits.
         sequences: names to take (shell patterns); all without it.
         exclude: names to leave out (shell patterns).
-        leave_out: leave out one sequence in N, chosen by its name alone (0: none) ...
+        leave_out: leave out one sequence in N, selected by its name alone (0: none) ...
         left_out: ... or take only those: a validation set out of the training set.
         weight: share of the draws, relative to the other sources.
         frame_range: template and search frame are at most this many frames apart.
@@ -56,7 +56,7 @@ class SourceConfig:
 
     @property
     def label(self) -> str:
-        """How errors and logs call this source."""
+        """Name of this source in errors and logs."""
         return self.lmdb or f"{self.dataset} in {self.folder}"
 
 
@@ -155,10 +155,10 @@ class TeacherConfig:
     Args:
         path: a folder of ONNX files, relative to ``training.root``, or ``package.module:factory``;
             see ``models/teacher.py``.
-        rgb, tir, fused: the crops, "rgb" or "tir", whose answers may teach each branch; of several
+        rgb, tir, fused: the crops, "rgb" or "tir", whose outputs may teach each branch; of several
             the best by the label. With ``rgb`` alone, the thermal branch learns from the visible
             crop (cross-modal distillation).
-        min_overlap: an answer counts if its best box overlaps the labelled one by so much, in
+        min_overlap: an output is used if its best box overlaps the labelled one by so much, in
             [0, 1].
     """
 
@@ -175,6 +175,6 @@ class TeacherConfig:
             raise ValueError(f"min_overlap is {self.min_overlap}; expected 0 to 1")
 
     def crops(self, branch: str) -> tuple[str, ...]:
-        """The crops whose answers may teach a branch."""
+        """The crops whose outputs may teach a branch."""
         names: tuple[str, ...] = getattr(self, branch)
         return names

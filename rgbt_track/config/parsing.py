@@ -1,7 +1,7 @@
-"""Settings as frozen dataclasses, read from YAML at the edge; nothing global, nothing mutable.
+"""Settings as frozen dataclasses, read from YAML.
 
-An unknown key is refused by name with the nearest valid one: a misspelt setting that is silently
-ignored costs somebody a week.
+An unknown key is an error that names the nearest valid one, so that no misspelt setting is
+ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from rgbt_track.resources import check_choice
 
 T = TypeVar("T")
 
-# class: {old key: key}. Weights files, stores and run folders keep the keys of their day.
+# class: {old key: key}. Weights files, stores and run folders keep the keys of the version that
+# wrote them.
 RENAMED_KEYS: dict[str, dict[str, str]] = {
     "AugmentConfig": {"colour": "color", "veiled": "obscured"},
     "TrackingConfig": {"test_branches": "calibrate_branches"},
@@ -39,7 +40,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Build a (nested) frozen dataclass from a mapping, refusing unknown keys and wrong types.
+    """Build a (nested) frozen dataclass from a mapping, rejecting unknown keys and wrong types.
 
     A key of ``RENAMED_KEYS`` is read under its new name. ``where`` begins every error, so that the
     user knows which file and section to open.
@@ -93,9 +94,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in arguments:
             return None
         kinds = [kind for kind in arguments if kind is not type(None)]
-        listed = [kind for kind in kinds if typing.get_origin(kind) is tuple]
-        fits = listed if listed and isinstance(value, (list, tuple)) else kinds
-        return _convert(fits[0], value, where)
+        tuple_kinds = [kind for kind in kinds if typing.get_origin(kind) is tuple]
+        candidates = tuple_kinds if tuple_kinds and isinstance(value, (list, tuple)) else kinds
+        return _convert(candidates[0], value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f"{where} is {value!r}; expected a list")

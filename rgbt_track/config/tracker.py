@@ -1,4 +1,4 @@
-"""Settings of a tracker experiment: its network, its tracking loop, and what training makes of it.
+"""Settings of a tracker experiment: its network, its tracking loop, and its training.
 
 ``models/build.py`` turns ``ModelConfig`` into a network; ``Tracker`` takes ``TrackingConfig``.
 """
@@ -58,7 +58,7 @@ class DecisionConfig:
     """Constants of the decision rules ``adaptive`` and ``agreement``, see ``tracking/decision.py``.
 
     Args:
-        memory: share of the past in a branch's confidence, in [0, 1); ``None``: the rule's own.
+        memory: share of the past in a branch's confidence, in [0, 1); ``None``: the rule's default.
         confidence_power: a branch weighs by its confidence to this power.
         reliability_power: and by its reliability to this one.
         agreement: overlap of two branches' boxes above which they agree, in [0, 1].
@@ -163,7 +163,7 @@ class TrackingConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One experiment: a name, a network, a tracking loop, and what training makes of it."""
+    """One experiment: a name, a network, a tracking loop, and its training."""
 
     name: str
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -184,7 +184,9 @@ def load_config(name: str | Path) -> Config:
     values = read_yaml(path)
     if values.get("task") == "image_fusion":
         trackers = ", ".join(experiment_names("tracking"))
-        raise ValueError(f"{path}: fuses pictures and tracks nothing; trackers are {trackers}")
+        raise ValueError(
+            f"{path}: an image-fusion experiment, not a tracker; trackers are {trackers}"
+        )
     return from_mapping(Config, {"name": path.stem, **values}, str(path))
 
 

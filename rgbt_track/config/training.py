@@ -53,7 +53,7 @@ class LossConfig:
 
     @property
     def distills(self) -> bool:
-        """Whether a teacher is asked about every pair."""
+        """Whether a teacher is run on every pair."""
         return self.distill_response > 0 or self.distill_box > 0
 
 
@@ -98,7 +98,7 @@ class TrainingConfig:
 
     Args:
         root: the folder that relative paths of sources begin at.
-        sources: what is trained on.
+        sources: data sets to train on.
         validation: held-out sequences; the best checkpoints are those that track them best.
         validation_frames: of each of them, at most so many frames; 0 for all.
         stage: ``branches`` trains everything but the fused branch, ``fusion`` only the fusion
@@ -133,7 +133,7 @@ class TrainingConfig:
         log_every: steps between two lines of the logs.
         validate_every: epochs between two validations.
         keep_best: how many best checkpoints stay.
-        teacher: the tracker whose answers ``loss.distill_response`` and ``distill_box`` teach.
+        teacher: the tracker whose outputs ``loss.distill_response`` and ``distill_box`` teach.
         average: decay per step of a running mean of the weights, which is then validated and
             exported (0.999, for example); 0 for none.
     """

@@ -1,4 +1,4 @@
-"""``rgbt-track data show``: an image of training pairs, as the network sees them."""
+"""``rgbt-track data show``: an image of training pairs, as the network gets them."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ def data_show(
     pairs = pair_dataset(dataclasses.replace(config, training=training))
     out.parent.mkdir(parents=True, exist_ok=True)
     write_image(out, preview_pairs(pairs, seed, rows, columns))
-    typer.echo(f"{out}: {rows * columns} pairs; green: the target, red: another one (negative)")
+    typer.echo(f"{out}: {rows * columns} pairs; green: the target, red: another object (negative)")

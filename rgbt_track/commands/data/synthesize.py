@@ -1,4 +1,4 @@
-"""``rgbt-track data synthesize``: RGB-T sequences with exact ground truth out of nothing."""
+"""``rgbt-track data synthesize``: RGB-T sequences with exact ground truth, without input data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rgbt_track.synthetic.dataset import synthesize_sequences
 
 
 def data_synthesize(
-    out: Annotated[Path, typer.Argument(help="Folder for the sequences; made if it is not there.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the sequences; created if missing.")],
     count: Annotated[
         int, typer.Option(min=1, help="Sequences; each has one challenge, in turn.")
     ] = 11,
@@ -23,7 +23,7 @@ def data_synthesize(
     """Draw synthetic RGB-T sequences in the plain layout (color/, ir/, groundtruth.txt).
 
     Night, smoke, thermal crossover, occlusion, look-alikes and camera motion come and go, one
-    challenge per sequence and named after it. An interrupted run goes on where it stopped.
+    challenge per sequence and named after it. An interrupted run is resumed.
 
     Example: `rgbt-track data synthesize scenes --count 4 --frames 60`
     """
@@ -33,8 +33,8 @@ def data_synthesize(
 
 
 def _parse_size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.strip().isdecimal() and height.strip().isdecimal()):
+    width, separator, height = text.lower().partition("x")
+    if not (separator and width.strip().isdecimal() and height.strip().isdecimal()):
         raise ValueError(
             f"--size {text!r} is not a size; write width x height, for example 320x240"
         )

@@ -31,7 +31,7 @@ def vot_evaluate(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Evaluate trackers in a workspace: run what is missing, analyse, report, print.
+    """Evaluate trackers in a workspace: run what is missing, analyze, report, print.
 
     The toolkit keeps results even when a tracker has changed since: use --force then.
 
@@ -42,14 +42,14 @@ def vot_evaluate(
         trackers = [default_tracker()]
         typer.echo(f"tracker {trackers[0]}: {tracker_note(trackers[0])}")
     scores = run_toolkit(workspace, trackers, force=force)
-    # Over another interval, and with every frame shown, EAO is another number altogether.
+    # EAO over another interval, or over all frames, is not comparable.
     challenge = [score for score in scores if score.experiment != EXPERIMENT]
     if challenge:
         print_beside_published(challenge)
 
 
 def tracker_note(tracker: str | Path) -> str:
-    """What a configuration says about itself, for instance that nothing in it is learned."""
+    """The note of a configuration, for instance that the tracker is not trained."""
 
     return read_config(tracker).note or "no note in its configuration"
 
@@ -77,12 +77,12 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
 
 def print_beside_published(scores: Sequence[Score]) -> None:
     """Print the measures among those published on VOT2020-RGBT, best EAO first."""
-    own = {
+    measures = {
         f"{score.tracker} ({score.experiment})": (score.eao, score.accuracy, score.robustness)
         for score in scores
     }
     typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences.")
-    Console().print(to_rich(published_vot_rgbt2020(own)))
+    Console().print(to_rich(published_vot_rgbt2020(measures)))
 
 
 def score_table(scores: Sequence[Score]) -> Table:

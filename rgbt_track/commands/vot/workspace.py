@@ -51,7 +51,7 @@ def vot_workspace(
 ) -> None:
     """Build a VOT workspace: sequences with anchors, a stack, and the trackers.
 
-    All shipped trackers are in it. A build that was interrupted goes on where it stopped.
+    All shipped trackers are in it. An interrupted build is resumed.
 
     Example: `rgbt-track vot workspace plain --root my_videos my_workspace`
     """
@@ -61,19 +61,19 @@ def vot_workspace(
         raise ValueError(
             "--weights, --device, --engine and --precision belong to one --tracker: name it"
         )
-    chosen = dict(tracker_section(name, weights, device, engine, precision) for name in trackers)
+    sections = dict(tracker_section(name, weights, device, engine, precision) for name in trackers)
     sequences = open_dataset(dataset, root, split)
     with progress_bar("sequences") as on_progress:
-        built = build_workspace(
+        summary = build_workspace(
             sequences,
             out,
             stack=stack,
-            trackers=chosen,
+            trackers=sections,
             fps=fps,
             interpolate=interpolate,
             copy=copy,
             on_progress=on_progress,
         )
-    typer.echo(f"{out}: {built}")
-    name = next(iter(chosen), None)
+    typer.echo(f"{out}: {summary}")
+    name = next(iter(sections), None)
     typer.echo(f"next: rgbt-track vot evaluate {out}" + (f" --tracker {name}" if name else ""))
