@@ -53,7 +53,8 @@ class Item:
 def find_items(root: Path, markers: Iterable[str]) -> list[Item]:
     """The folders under ``root`` that hold any of ``markers`` (files or folders), in natural order.
 
-    Folders below one of them are not searched. A name that occurs twice is qualified by its parent folders.
+    Folders below one of them are not searched. A name that occurs twice is qualified by its parent
+    folders.
     """
     folders = list(search_folders(root, tuple(markers)))
     counts = Counter(folder.name for folder in folders)

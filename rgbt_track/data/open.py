@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.description import DatasetDescription, load_description
-from rgbt_track.data.discovery import Item, select_items, find_items, search_folders, split_items
+from rgbt_track.data.discovery import Item, find_items, search_folders, select_items, split_items
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.sequence import Sequence
 

@@ -85,7 +85,8 @@ def open_source(address: str | Path, thermal: bool = False) -> Source:
 class PairedFrames:
     """Frame pairs of two sources; a source that is ``None`` gives ``None`` frames.
 
-    Folders of unequal length are rejected at once, a video that ends early when it ends. Both raise ``ValueError`` with the two counts.
+    Folders of unequal length are rejected at once, a video that ends early when it ends. Both raise
+    ``ValueError`` with the two counts.
     """
 
     def __init__(self, rgb: Source | None, tir: Source | None):

@@ -100,7 +100,7 @@ def _decoder(path: Path) -> _Decoder:
     if not path.is_file():
         raise FileNotFoundError(f"no such video: {path}")
     if getattr(_local, "process", None) != os.getpid():
-        # Inherited over a fork: releasing them would wait for threads that exist only in the parent.
+        # Inherited over a fork: releasing them would wait for threads only the parent has.
         _local.inherited = (getattr(_local, "inherited", ()), getattr(_local, "decoders", {}))
         _local.process, _local.decoders = os.getpid(), {}
     decoders: dict[tuple[Path, int], _Decoder] = _local.decoders

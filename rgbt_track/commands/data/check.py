@@ -31,7 +31,7 @@ def data_check(
         bool, typer.Option("--all", help="Print every line, however many.")
     ] = False,
 ) -> None:
-    """Check counts, lengths, images and boxes of a data set; exit 1 on errors.
+    """Check counts, lengths, images and boxes of a data set; exit 1 when anything is wrong.
 
     Example: `rgbt-track data check gtot --root ~/data/GTOT`
     """

@@ -31,7 +31,7 @@ def vot_evaluate(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Evaluate trackers in a workspace: run what is missing, analyze, report, print.
+    """Evaluate trackers in a workspace: run what is missing, analyse, report, print.
 
     The toolkit keeps results even when a tracker has changed since: use --force then.
 

@@ -2,7 +2,8 @@
 
 Images of the two modalities, masks and label files belong together by their stem. Labels are masks
 (the largest object), a text file per image (rows ``x,y,w,h``, a class name before them is
-ignored), one JSON ``{"image.jpg": [[x, y, w, h], ...]}``, or none where one object fills each image.
+ignored), one JSON ``{"image.jpg": [[x, y, w, h], ...]}``, or none where one object fills each
+image.
 """
 
 from __future__ import annotations
