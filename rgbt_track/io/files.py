@@ -17,8 +17,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     What was written takes the place of ``path`` when the block ends; after an error it is removed.
     So no reader sees a partial file. The temporary name has the suffix of ``path``, for writers
     that depend on it, and the number of the process, for processes that write the same file. A
-    folder takes its name only where none of that name is. Raises ``FileNotFoundError`` where the folder
-    around ``path`` is missing.
+    folder takes its name only where none of that name is. Raises ``FileNotFoundError`` where the
+    folder around ``path`` is missing.
     """
     path = Path(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
