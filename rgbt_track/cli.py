@@ -122,6 +122,10 @@ class DataCommands(LazyGroup):
             "rgbt_track.commands.data.lmdb:data_lmdb",
             "Pack crops around the targets of a data set; an interrupted packing is resumed.",
         ),
+        "pseudo-label": (
+            "rgbt_track.commands.data.pseudo_label:data_pseudo_label",
+            "Track through video without boxes, and keep what agrees forward and backward.",
+        ),
         "show": (
             "rgbt_track.commands.data.show:data_show",
             "Draw training pairs and boxes: visible above, thermal below, template left of search.",

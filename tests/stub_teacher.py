@@ -11,7 +11,7 @@ from rgbt_track.models.teacher import response_points
 
 
 class StubTeacher:
-    """The target is what is as bright as the template's middle; its box is the template's."""
+    """The target is all that is as bright as the template's middle; without any, its box stays."""
 
     template_size = 31
     search_size = 63
@@ -35,9 +35,11 @@ class StubTeacher:
         places = np.round(points + 31).astype(int)
         probability = likeness[places[..., 1], places[..., 0]] * 0.98 + 0.01
         y, x = np.nonzero(likeness > 0.4)
-        center = np.array([x.mean(), y.mean()]) + 0.5 - 31.5 if len(x) else np.zeros(2)
-        low, high = center - side / 2, center + side / 2
-        return probability, np.broadcast_to(np.concatenate([low, high]), (7, 7, 4)).copy()
+        if len(x):
+            box = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1]) - 31.5
+        else:
+            box = np.array([-side, -side, side, side]) / 2
+        return probability, np.broadcast_to(box, (7, 7, 4)).copy()
 
 
 def write_onnx_teacher(folder: Path, bad_head: bool = False) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.boxes import Boxes, polygon_to_xywh, xyxy_to_xywh
+from rgbt_track.boxes import Boxes, polygon_to_xywh, xywh_to_xyxy, xyxy_to_xywh
 from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
 from rgbt_track.io.box_files import read_box_rows
@@ -118,6 +118,14 @@ def to_xywh(rows: NDArray[np.float64], description: DatasetDescription) -> Boxes
         boxes = xyxy_to_xywh(rows) if description.box_format == "xyxy" else rows.copy()
     boxes[:, :2] -= description.first_pixel
     return boxes
+
+
+def from_xywh(boxes: Boxes, description: DatasetDescription) -> Boxes:
+    """Boxes (N, 4) x, y, w, h from pixel 0 -> rows in the set's own format: ``to_xywh``'s inverse,
+    for four columns."""
+    rows = np.array(boxes, float)
+    rows[:, :2] += description.first_pixel
+    return xywh_to_xyxy(rows) if description.box_format == "xyxy" else rows
 
 
 def absent_rows(boxes: Boxes, folder: Path, description: DatasetDescription) -> NDArray[np.bool_]:

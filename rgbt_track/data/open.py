@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from rgbt_track.data.annotations import Annotation
@@ -33,6 +34,28 @@ def open_dataset(
         sequences = None
     all_sequences = [sequence for item in items for sequence in layout.read(description, item)]
     return select_items(all_sequences, sequences, root)
+
+
+def open_unlabelled(
+    name: str | Path, root: str | Path, sequences: Collection[str] | None = None
+) -> tuple[DatasetDescription, list[Sequence]]:
+    """The videos, or the folders of frames, of a data set as whole sequences without boxes.
+
+    Labels are neither needed nor read. Returns the description as it is, too. Raises as
+    ``open_dataset``, and ``ValueError`` for a set of stills or in the VOT toolkit's layout.
+    """
+    description = load_description(name)
+    if description.layout not in ("video", "sequences"):
+        raise ValueError(
+            f"{description.name} has the layout {description.layout!r}; video without labels is of "
+            "the layout 'video' or 'sequences'"
+        )
+    bare = replace(
+        description, boxes=(), boxes_tir=(), labels="optional", masks=None, absent_file=None
+    )
+    items = open_items(bare, Path(root))
+    found = [sequence for item in items for sequence in LAYOUTS[bare.layout].read(bare, item)]
+    return description, select_items(found, sequences, Path(root))
 
 
 def open_items(description: DatasetDescription, root: Path, split: str | None = None) -> list[Item]:
