@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import cv2
 import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
@@ -14,7 +15,6 @@ from rgbt_track.config.tracker import Config
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
-from rgbt_track.threads import use_threads
 from rgbt_track.training.lightning_internals import next_position, rank_and_world
 
 
@@ -88,7 +88,13 @@ class PairLoader:
 
     def __iter__(self) -> Iterator[Any]:
         self.batches.epoch, self.batches.start = self._position()
-        yield from self._loader
+        # Workers are forked with one OpenCV thread set: a fork that changed their number would wait
+        # for ever for the threads of its parent.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        iterator = iter(self._loader)
+        cv2.setNumThreads(threads)
+        yield from iterator
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing, as the position is the Trainer's. It tells Lightning that a resume is exact."""
@@ -99,4 +105,6 @@ class PairLoader:
 
 
 def _one_thread(worker: int) -> None:
-    use_threads(1)
+    if cv2.getNumThreads() != 1:  # a spawned worker
+        cv2.setNumThreads(1)
+    torch.set_num_threads(1)
