@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import cv2
 import torch
 
 
@@ -22,9 +21,3 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def use_threads(count: int) -> None:
-    """Give this process ``count`` threads for good: for a worker process among several."""
-    cv2.setNumThreads(count)
-    torch.set_num_threads(count)
