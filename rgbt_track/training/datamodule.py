@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from rgbt_track.config.tracker import Config
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.io.opencv import opencv_threads
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
 from rgbt_track.training.lightning_internals import next_position, rank_and_world
@@ -90,10 +91,8 @@ class PairLoader:
         self.batches.epoch, self.batches.start = self._position()
         # Workers are forked with one OpenCV thread set: a fork that changed their number would wait
         # for ever for the threads of its parent.
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        iterator = iter(self._loader)
-        cv2.setNumThreads(threads)
+        with opencv_threads(1):
+            iterator = iter(self._loader)
         yield from iterator
 
     def state_dict(self) -> dict[str, Any]:
