@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -205,5 +206,7 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "lite"
     assert "did you mean 'onnx'" in run("export", "lrrtrack_lite", out, "--format", "onx")[2]
     status, output, _ = run("export", "lrrtrack_lite", out, "--format", "torch")
-    assert status == 0 and "largest difference to torch: 0.0e+00" in output
+    assert status == 0
+    difference = float(re.search(r"largest difference to torch: (\S+)", output).group(1))
+    assert difference < 1e-5, "the same network, up to the rounding of another thread count"
     assert "is exported already" in run("export", out, tmp_path / "again")[2]
