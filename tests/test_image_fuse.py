@@ -227,7 +227,7 @@ def test_users_faults_are_one_line(run: Run, root: Path, tmp_path: Path) -> None
     out = tmp_path / "out"
     cases: list[tuple[tuple[object, ...], dict[str, object], str]] = [
         ((), {}, "nowhere to write to"),
-        ((root / "color",), {}, "is also an input"),
+        ((root / "color",), {}, "is also the input --rgb"),
         ((out, "--batch", 0), {}, "--batch is 0"),
         ((out, "--tile", -1), {}, "tile is -1"),
         ((out,), {"rgb": "nowhere"}, "no such folder or video"),

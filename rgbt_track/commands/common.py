@@ -1,13 +1,15 @@
-"""Progress bar shared by the commands."""
+"""What several commands need: a progress bar, and where the frames of a data set lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rgbt_track.data.sequence import Sequence
 from rgbt_track.progress import OnProgress
 
 
@@ -26,3 +28,15 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
     ) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def frame_folders(sequences: Iterable[Sequence]) -> dict[str, Path]:
+    """Where frames are read, as ``check_paths`` takes it: folders of images, and videos."""
+    folders = {}
+    for sequence in sequences:
+        for modality, files in (("rgb", sequence.rgb), ("tir", sequence.tir)):
+            if files:
+                first = files[0]
+                name = f"the {modality} frames of {sequence.name}"
+                folders[name] = first.parent if isinstance(first, Path) else first.path
+    return folders

@@ -43,7 +43,7 @@ def demo(
     """
     check_toolkit()
     check_path(out)
-    tracker_name = tracker or default_tracker()
+    tracker_name = default_tracker() if tracker is None else tracker
     name, section = tracker_section(tracker_name, weights)
     typer.echo(f"tracker {section['label']}: {tracker_note(tracker_name)}")
     claim_folder(out, {"sequences": sequences, "frames": frames, "seed": seed})

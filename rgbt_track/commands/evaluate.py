@@ -38,6 +38,7 @@ from rgbt_track.evaluation.trackers import (
     lacks_weights,
     short_name,
 )
+from rgbt_track.io.paths import check_paths
 from rgbt_track.models.engines.create import choose_engine
 from rgbt_track.resources import default_tracker
 
@@ -76,10 +77,14 @@ def evaluate(
     if plots:
         require_matplotlib()
     data = open_evaluation_set(dataset, root, rules, split, sequence or None)
-    name = tracker or default_tracker()
+    name = default_tracker() if tracker is None else tracker
     source = TrackerSource(name, str(weights) if weights else None, engine, precision)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
+    check_paths(
+        inputs={"--root": root, "--weights": weights, "--tracker": name},
+        folders={"the results folder": folder},
+    )
     for part in device.split(","):
         choose_engine(engine, precision, part.strip())
     claim_tracker(folder, source, data, force=force)

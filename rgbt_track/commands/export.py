@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rgbt_track.commands.options import WeightsFile
+from rgbt_track.io.paths import check_paths
 from rgbt_track.models.engines.export import write_export
 from rgbt_track.models.engines.exported import is_export
 from rgbt_track.tracking.loading import load_network, read_config
@@ -29,6 +30,7 @@ def export(
 
     Example: `rgbt-track export lrrtrack_lite lite_onnx --format onnx`
     """
+    check_paths(inputs={"NAME": name, "--weights": weights}, folders={"OUT": out})
     if is_export(name):
         raise ValueError(f"{name} is exported already; export what it was made from")
     with warnings.catch_warnings(record=True) as caught:

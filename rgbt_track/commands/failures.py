@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from rgbt_track.commands.common import frame_folders
 from rgbt_track.commands.options import DatasetName, EvaluationSplitName, RootFolder
 from rgbt_track.evaluation.ground_truth import open_evaluation_set
 from rgbt_track.evaluation.report.failures import failure_contact_sheet, worst_sequences
 from rgbt_track.evaluation.result_files import tracker_folders
-from rgbt_track.io.images import write_image
+from rgbt_track.io.images import check_image_name, write_image
+from rgbt_track.io.paths import check_paths
 
 
 def failures(
@@ -29,7 +31,10 @@ def failures(
 
     Example: `rgbt-track failures plain --root sequences/ --results results/plain/lrrtrack_lite`
     """
+    check_image_name(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     data = open_evaluation_set(dataset, root, "generic", split)
+    check_paths(inputs=frame_folders(data.sequences.values()), files={"--out": out})
     folders = tracker_folders(results, data.sequences)
     if len(folders) > 1:
         raise ValueError(
@@ -37,7 +42,6 @@ def failures(
         )
     worst = worst_sequences(data, next(iter(folders.values())), sequences)
     sheet = failure_contact_sheet(worst, frames)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_image(out, sheet)
     for failure in worst:
         typer.echo(failure.caption)

@@ -17,14 +17,16 @@ from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
 from rgbt_track.image_fusion.inputs import NamedPairs
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.image_fusion.networks import default_weights, load_image_network
-from rgbt_track.image_fusion.outputs import ImageOutput
+from rgbt_track.image_fusion.outputs import ImageOutput, image_paths, is_file_name
 from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.frames import Frame
+from rgbt_track.io.paths import check_paths
 from rgbt_track.tracking.loading import check_device
 
 NamedPair = tuple[str, Frame, Frame]
 
 _MAX_ROWS = 250
+_MAX_BATCH = 1024
 
 
 def fuse(
@@ -70,13 +72,16 @@ def fuse(
     """
     if out is None and not (metrics or fused):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
-    if out is not None and out.resolve() in (Path(rgb).resolve(), Path(tir).resolve()):
-        raise ValueError(f"{out} is also an input: give OUT another folder")
-    if batch < 1:
-        raise ValueError(f"--batch is {batch}; expected at least 1")
-    if csv is not None and not csv.resolve().parent.is_dir():
-        raise FileNotFoundError(f"{csv}: the folder does not exist")
+    if not 1 <= batch <= _MAX_BATCH:
+        raise ValueError(f"--batch is {batch}; expected 1 to {_MAX_BATCH}")
+    inputs = {"--rgb": rgb, "--tir": tir, "--weights": weights, "--fused": fused}
+    is_file = out is not None and is_file_name(out)
+    files = {"--csv": csv, **({"OUT": out} if is_file else {})}
+    check_paths(inputs=inputs, files=files, folders={} if is_file else {"OUT": out})
     pairs = NamedPairs(rgb, tir)
+    if out is not None and pairs.names is not None:
+        written = image_paths(out, pairs.names)
+        check_paths(inputs=inputs, files={**files, **written}, frames=pairs.files)
     if fused is not None:
         _print_table(_score(pairs, fused), csv)
         return

@@ -37,6 +37,6 @@ EngineName = Annotated[
 ]
 PrecisionName = Annotated[str, typer.Option(help="fp32, or bf16 with torch or openvino.")]
 AcceleratorName = Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")]
-WorkerCount = Annotated[int, typer.Option(min=1, help="Processes that run side by side.")]
+WorkerCount = Annotated[int, typer.Option(min=1, max=1024, help="Processes that run side by side.")]
 Force = Annotated[bool, typer.Option(help="Run again what is already there.")]
 Plots = Annotated[bool, typer.Option(help="Draw plots (needs matplotlib).")]

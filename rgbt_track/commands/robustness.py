@@ -26,6 +26,7 @@ from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.robustness import protocol
 from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
 from rgbt_track.evaluation.trackers import TrackerSource, short_name
+from rgbt_track.io.paths import check_distinct, check_paths
 from rgbt_track.io.tables import to_rich
 from rgbt_track.resources import default_tracker
 
@@ -67,7 +68,9 @@ def robustness(
     data = open_evaluation_set(dataset, root, "generic", split, sequence or None)
     folder = results or Path("results") / "robustness" / data.name
     outcome = {plan.kind: (plan, dict[str, protocol.Curve]()) for plan in plans}
+    check_paths(inputs={"--root": root, "--weights": weights}, folders={"--results": folder})
     names = tracker or [default_tracker()]
+    check_distinct("their results", ((short_name(name), f"--tracker {name}") for name in names))
     sources = [TrackerSource(name, str(weights) if weights else None) for name in names]
     for source in sources:
         claim_tracker(folder / short_name(source.name), source, data, force=force, seed=seed)

@@ -22,6 +22,7 @@ from rgbt_track.evaluation.ground_truth import EvaluationSet, open_evaluation_se
 from rgbt_track.evaluation.report.tables import overall_table, ranked, to_json
 from rgbt_track.evaluation.report.write import write_report
 from rgbt_track.evaluation.result_files import tracker_folders
+from rgbt_track.io.paths import check_paths
 from rgbt_track.io.tables import to_csv, to_markdown, to_rich
 from rgbt_track.resources import check_choice
 
@@ -54,8 +55,8 @@ def score(
     Example: `rgbt-track score lasher --root LasHeR/ --results raw_results/ --out report/`
     """
     check_choice("--format is", format, ("table", "markdown", "csv", "json"))
-    if out is not None and out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"--out {out} is a file; give a folder")
+    inputs = {f"--results {path}": path for path in results}
+    check_paths(inputs={"--root": root, **inputs}, folders={"--out": out})
     data = open_evaluation_set(dataset, root, rules, split, images=False)
     folders = find_trackers(results, data)
     with progress_bar("scoring") as on_progress:

@@ -25,6 +25,7 @@ from rgbt_track.io.drawing import ContactSheet, VideoFile, draw_pair
 from rgbt_track.io.files import growing_file
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import check_image_name
+from rgbt_track.io.paths import check_paths
 from rgbt_track.io.sources import PairedFrames, open_source
 from rgbt_track.resources import default_tracker
 from rgbt_track.tracking.tracker import Tracker
@@ -64,16 +65,15 @@ def track(
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
+    check_paths(
+        inputs={"--rgb": rgb, "--tir": tir, "--weights": weights, "--tracker": tracker},
+        files={"--out": out, "--scores": scores, "--video": video, "--picture": picture},
+    )
     frames = PairedFrames(
         open_source(rgb) if rgb is not None else None,
         open_source(tir, thermal=True) if tir is not None else None,
     )
     first_box = parse_box(box) if box is not None else None
-    for path in (out, scores, video, picture):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise FileNotFoundError(f"{path}: the folder does not exist")
-        if path is not None and path.is_dir():
-            raise ValueError(f"{path} is a folder; give the name of a file")
     if picture is not None:
         check_image_name(picture)
     loaded = _load(tracker, device, weights, engine, precision)
@@ -98,7 +98,11 @@ def _load(
     with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
         loaded = load_tracker(
-            name or default_tracker(), device, weights, engine=engine, precision=precision
+            default_tracker() if name is None else name,
+            device,
+            weights,
+            engine=engine,
+            precision=precision,
         )
     for warning in caught_warnings:
         typer.echo(f"warning: {warning.message}", err=True)

@@ -29,6 +29,7 @@ from rgbt_track.evaluation.tuning.search import SearchResult, fit_score, search
 from rgbt_track.evaluation.tuning.space import Space, default_space, parse_space
 from rgbt_track.evaluation.tuning.views import FrameCache
 from rgbt_track.io.files import write_text
+from rgbt_track.io.paths import check_paths
 from rgbt_track.io.tables import to_rich
 from rgbt_track.resources import check_choice, require
 from rgbt_track.tracking.loading import load_tracker, own_weights
@@ -115,7 +116,12 @@ def tune(
     )
     objective = Objective(loaded, groups, memory * _MEGABYTE)
     folder = out or Path("runs") / "tune" / config.name
+    check_paths(inputs={"--root": root, "TRACKER": tracker}, folders={"--out": folder})
     folder.mkdir(parents=True, exist_ok=True)
+    check_paths(
+        inputs={"TRACKER": tracker, "--weights": weights},
+        files={"the tuned tracker": results.experiment_path(folder, config)},
+    )
     tracking, note = config.tracking, f"{config.name} with its default settings"
     if trials:
         with progress_bar(f"{config.name}, {trials} trials") as on_progress:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rgbt_track.io.frames import Frame
 from rgbt_track.io.images import IMAGE_SUFFIXES
+from rgbt_track.io.paths import check_distinct
 from rgbt_track.io.sources import FolderSource, PairedFrames, Source, open_source
 
 
@@ -22,7 +23,8 @@ class NamedPairs:
     """(name, visible, thermal) of two sources: names of the visible files, else frame numbers.
 
     Raises ``ValueError`` or ``FileNotFoundError`` in one line for sources that do not fit together.
-    Folders whose file names agree only in part are refused, since pairing by order would be wrong.
+    Folders whose file names agree only in part are refused, since pairing by order would be wrong,
+    and so are two files of one name but for the suffix. ``files`` are those of folders.
     """
 
     def __init__(self, rgb: str, tir: str):
@@ -30,6 +32,10 @@ class NamedPairs:
         self.frames = PairedFrames(visible, thermal)
         self.length, self.fps = self.frames.length, self.frames.fps
         self.names = None
+        folders = [source for source in (visible, thermal) if isinstance(source, FolderSource)]
+        self.files = [path for source in folders for path in source.paths]
+        for source in folders:
+            check_distinct("the fused image", ((path.stem, path) for path in source.paths))
         if isinstance(visible, FolderSource):
             self.names = [path.stem for path in visible.paths]
             if isinstance(thermal, FolderSource):

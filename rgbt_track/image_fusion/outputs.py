@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,18 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
 _DEFAULT_FPS = 25.0
 
 
+def is_file_name(out: Path) -> bool:
+    """Whether ``out`` is a video or one image, by its suffix; otherwise it is a folder."""
+    return out.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) and not out.is_dir()
+
+
+def image_paths(out: Path, names: Iterable[str]) -> dict[str, Path]:
+    """What is written for images of these names: "image NAME" -> path; nothing for a file."""
+    if is_file_name(out) or not out.is_dir():
+        return {}
+    return {f"image {name}": out / f"{name}.png" for name in names}
+
+
 class ImageOutput(AbstractContextManager["ImageOutput"]):
     """Writes images by name to ``out``: a video, one image file for a single pair, or a folder.
 
@@ -23,9 +36,8 @@ class ImageOutput(AbstractContextManager["ImageOutput"]):
 
     def __init__(self, out: Path, fps: float | None, is_single: bool):
         self.out = out
-        suffix = out.suffix.lower()
-        self.is_video = suffix in VIDEO_SUFFIXES
-        self.is_file = self.is_video or (suffix in IMAGE_SUFFIXES and not out.is_dir())
+        self.is_video = is_file_name(out) and out.suffix.lower() in VIDEO_SUFFIXES
+        self.is_file = is_file_name(out)
         if self.is_file and not self.is_video and not is_single:
             raise ValueError(f"{out}: several images do not fit one file; give a folder or .mp4")
         if not out.resolve().parent.is_dir():

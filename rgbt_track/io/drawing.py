@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rgbt_track.io.files import output_path, partial_path
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import write_image
+from rgbt_track.io.sources import open_source
 
 _BOX = (64, 255, 96)
 _TEXT = (255, 255, 255)
@@ -56,15 +58,18 @@ def _write(image: NDArray[np.uint8], text: str) -> None:
 
 
 class VideoFile:
-    """An MP4 written frame by frame as ``NAME.part.mp4`` and moved to its name when complete.
+    """An MP4 written frame by frame as ``NAME.part.mp4`` and moved to its name when proved.
 
-    After an error the ``.part`` file stays, with every frame up to the error.
+    At the end it is opened and its frames are counted: codecs do not report a full disk. A file
+    that fails is removed, with ``OSError``. After another error the ``.part`` file stays, with
+    every frame up to the error.
     """
 
     def __init__(self, path: str | Path, fps: float):
-        self.path = Path(path)
-        self._part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        self.path = output_path(path)
+        self._part = partial_path(self.path, keep_suffix=True)
         self._fps = fps
+        self._count = 0
         self._writer: cv2.VideoWriter | None = None
 
     def __enter__(self) -> VideoFile:
@@ -80,6 +85,7 @@ class VideoFile:
                 raise ValueError(f"{self.path}: cannot write a video there; use a .mp4 path")
             self._writer = writer
         self._writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        self._count += 1
 
     def __exit__(
         self,
@@ -90,7 +96,25 @@ class VideoFile:
         if self._writer is not None:
             self._writer.release()
         if self._writer is not None and error is None:
-            self._part.replace(self.path)
+            finish_video(self._part, self.path, self._count)
+
+
+def finish_video(part: Path, path: Path, frames: int) -> None:
+    """Give a written video its name, if it opens and has ``frames`` frames.
+
+    Otherwise it is removed, with ``OSError``.
+    """
+    try:
+        readable = sum(1 for _ in open_source(part))
+    except (ValueError, OSError):
+        readable = 0
+    if readable != frames:
+        part.unlink(missing_ok=True)
+        raise OSError(
+            f"{path}: {readable} of {frames} frames could be read back, so no video is kept; "
+            "is the disk full?"
+        )
+    part.replace(path)
 
 
 class ContactSheet:

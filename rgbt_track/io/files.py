@@ -10,6 +10,24 @@ from pathlib import Path
 from typing import TextIO
 
 
+def output_path(path: str | Path) -> Path:
+    """The file or folder that is written under a name: a link stays, and what it names is written.
+
+    Raises ``ValueError`` for a device, pipe or socket, which no file may replace.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is a device, pipe or socket; give the name of a file")
+    return path
+
+
+def partial_path(path: Path, keep_suffix: bool = False) -> Path:
+    """The name of a file that grows, until it is complete; the suffix stays last for codecs."""
+    return path.with_name(f"{path.stem}.part{path.suffix}" if keep_suffix else f"{path.name}.part")
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A hidden temporary name beside ``path`` to write a file or folder to.
@@ -18,9 +36,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     So no reader sees a partial file. The temporary name has the suffix of ``path``, for writers
     that depend on it, and the number of the process, for processes that write the same file. A
     folder takes its name only where none of that name is. Raises ``FileNotFoundError`` where the
-    folder around ``path`` is missing.
+    folder around ``path`` is missing, and as ``output_path``.
     """
-    path = Path(path)
+    path = output_path(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
@@ -46,9 +64,11 @@ def write_text(path: str | Path, text: str) -> None:
 def growing_file(path: Path) -> Iterator[TextIO]:
     """A text file flushed line by line as ``<path>.part`` and moved to its name at the end.
 
-    After an error the ``.part`` file stays, with every row up to the error, if there is one.
+    After an error the ``.part`` file stays, with every row up to the error, if there is one. Raises
+    as ``output_path``.
     """
-    part = path.with_name(f"{path.name}.part")
+    path = output_path(path)
+    part = partial_path(path)
     try:
         with part.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
             yield file

@@ -89,4 +89,4 @@ def list_images(folder: Path) -> list[Path]:
         ]
     if not names:
         raise FileNotFoundError(f"{folder}: no images; expected {', '.join(IMAGE_SUFFIXES)}")
-    return [folder / name for name in sorted(names, key=natural_key)]
+    return [folder / name for name in sorted(names, key=lambda name: (natural_key(name), name))]

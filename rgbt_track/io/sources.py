@@ -36,7 +36,7 @@ class FolderSource:
         self._read = read_tir if thermal else read_rgb
         files = (path for path in folder.iterdir() if not path.name.startswith("."))
         images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
-        self.paths = sorted(images, key=lambda path: natural_key(path.name))
+        self.paths = sorted(images, key=lambda path: (natural_key(path.name), path.name))
         self.length: int | None = len(self.paths)
         if not self.paths:
             raise ValueError(f"{folder}: no frames; expected images ({', '.join(IMAGE_SUFFIXES)})")

@@ -11,6 +11,7 @@ from rgbt_track.commands.common import progress_bar
 from rgbt_track.commands.options import DatasetName, RootFolder, SplitName
 from rgbt_track.config.pairs import StoreConfig
 from rgbt_track.data import open_dataset
+from rgbt_track.io.paths import check_paths
 from rgbt_track.pairs.lmdb_pack import pack_lmdb
 from rgbt_track.pairs.lmdb_store import LmdbStore
 from rgbt_track.pairs.pseudo_boxes import add_pseudo_boxes
@@ -21,22 +22,31 @@ def data_lmdb(
     out: Annotated[Path, typer.Argument(help="The file to write, for example gtot.lmdb.")],
     root: RootFolder,
     split: SplitName = None,
-    size: Annotated[int, typer.Option(help="Side of a stored crop in pixels.")] = 511,
+    size: Annotated[
+        int, typer.Option(min=16, max=4096, help="Side of a stored crop in pixels.")
+    ] = 511,
     factor: Annotated[float, typer.Option(help="Side of a stored crop in context sides.")] = 4.0,
-    quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 95,
-    every: Annotated[int, typer.Option(help="Take each N-th labelled frame only.")] = 1,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality, 1 to 100.")] = 95,
+    every: Annotated[int, typer.Option(min=1, help="Take each N-th labelled frame only.")] = 1,
     pseudo_boxes: Annotated[
         int,
         typer.Option(
-            "--pseudo-boxes", "--invent", help="Make N pseudo boxes per image that has none."
+            "--pseudo-boxes",
+            "--invent",
+            min=0,
+            max=1000,
+            help="Make N pseudo boxes per image that has none.",
         ),
     ] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that cut and encode.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=0, max=1024, help="Processes that cut and encode.")
+    ] = 2,
 ) -> None:
     """Pack crops around the targets of a data set; an interrupted packing is resumed.
 
     Example: `rgbt-track data lmdb lasher --root ~/data/LasHeR --split train lasher_train.lmdb`
     """
+    check_paths(inputs={"--root": root}, files={"OUT": out} if out.parent.is_dir() else {})
     geometry = StoreConfig(size=size, factor=factor, quality=quality)
     sequences = open_dataset(dataset, root, split)
     if pseudo_boxes:

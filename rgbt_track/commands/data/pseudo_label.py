@@ -14,6 +14,7 @@ from rgbt_track.commands.options import DatasetName, DeviceName, RootFolder, Seq
 from rgbt_track.data.open import open_unlabelled
 from rgbt_track.data.track_writing import write_track
 from rgbt_track.io.files import write_text
+from rgbt_track.io.paths import check_paths
 from rgbt_track.io.tables import Cell, Table, to_csv
 from rgbt_track.models.engines.teacher_engine import TeacherEngine
 from rgbt_track.models.teacher import load_teacher
@@ -70,6 +71,7 @@ def data_pseudo_label(
 
     Example: `rgbt-track data pseudo-label video_tir --root videos --teacher nanotrack labelled`
     """
+    check_paths(inputs={"--root": root, "--starts": starts}, folders={"OUT": out})
     settings = PseudoLabelSettings(window, proposals, min_overlap, min_score, min_length)
     running = _tracker(teacher, tracker, device)
     description, sequences = open_unlabelled(dataset, root, sequence)

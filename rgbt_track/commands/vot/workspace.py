@@ -16,6 +16,7 @@ from rgbt_track.commands.options import (
     SplitName,
 )
 from rgbt_track.data.open import open_dataset
+from rgbt_track.io.paths import check_distinct, check_paths
 from rgbt_track.vot.registry import tracker_section
 from rgbt_track.vot.workspace import build_workspace
 
@@ -61,7 +62,13 @@ def vot_workspace(
         raise ValueError(
             "--weights, --device, --engine and --precision belong to one --tracker: name it"
         )
-    sections = dict(tracker_section(name, weights, device, engine, precision) for name in trackers)
+    check_paths(inputs={"--root": root, "--weights": weights}, folders={"OUT": out})
+    named = [tracker_section(name, weights, device, engine, precision) for name in trackers]
+    check_distinct(
+        "its results",
+        ((key, f"--tracker {name}") for (key, _), name in zip(named, trackers, strict=True)),
+    )
+    sections = dict(named)
     sequences = open_dataset(dataset, root, split)
     with progress_bar("sequences") as on_progress:
         summary = build_workspace(

@@ -43,13 +43,18 @@ def write_experiment(folder: Path, config: Config, weights: Path | None, about: 
 
     ``weights`` are written relative to it; ``about`` becomes the comment on top.
     """
-    tuned = replace(config, name=f"{config.name.removesuffix('_tuned')}_tuned")
+    path = experiment_path(folder, config)
+    tuned = replace(config, name=path.stem)
     if weights is not None:
         tuned = replace(tuned, weights=_weights_path(folder, weights))
-    path = folder / f"{tuned.name}.yaml"
     comment = "".join(f"# {line}\n" for line in about.splitlines())
     write_text(path, comment + yaml.safe_dump(to_mapping(tuned), sort_keys=False))
     return path
+
+
+def experiment_path(folder: Path, config: Config) -> Path:
+    """Where the tuned experiment is written."""
+    return folder / f"{config.name.removesuffix('_tuned')}_tuned.yaml"
 
 
 def _weights_path(folder: Path, weights: Path) -> str:
