@@ -48,7 +48,10 @@ for paths in zip(sorted(color.iterdir()), sorted(thermal.iterdir()), strict=True
     side, size = padded_side(w, h), tracking["template_size"]
     if template is None:
         crops = {name: cut(image, round(side), size) for name, image in images.items()}
-        template = run("template", crops)
+        scale, center = size / round(side), np.array([x, y])
+        corner = np.floor(center - round(side) / 2 + 0.5)
+        target = np.concatenate([(center - corner) * scale - size / 2, [w * scale, h * scale]])
+        template = run("template", {**crops, "target": target[None].astype(np.float32)})
     side, size = round(side * tracking["search_size"] / size), tracking["search_size"]
     crops = {name: cut(image, side, size) for name, image in images.items()}
     out = run("search", {**crops, **template})

@@ -7,6 +7,7 @@ answers only for what its own modality shows.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
@@ -24,7 +25,7 @@ class DiscEngine:
     A branch's template features are the mean color (3,) of its crop; nothing depends on them.
     """
 
-    def template(self, crops: InputCrops) -> Template:
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         features = {name: crop[0].mean(axis=(1, 2)) for name, crop in crops.items()}
         if len(crops) == 2:
             features["fused"] = (features["rgb"] + features["tir"]) / 2

@@ -17,7 +17,7 @@ class SumEngine:
     def __init__(self):
         self.asked = []
 
-    def template(self, crops):
+    def template(self, crops, target=None):
         self.asked.append("template")
         return {name: float(crop.sum()) for name, crop in crops.items()}
 

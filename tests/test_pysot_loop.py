@@ -28,7 +28,7 @@ class RandomResponse(nn.Module):
         maps = torch.einsum("oc,bcyx->boyx", self.mix, pooled)
         return Response(2 * maps[:, :10], 0.4 * maps[:, 10:])
 
-    def template_levels(self, crops: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+    def template_levels(self, crops: dict[str, Tensor], target: Tensor) -> dict[str, list[Tensor]]:
         return {name: [crop.mean(dim=(2, 3))] for name, crop in crops.items()}
 
     def kernels(self, levels: dict[str, list[Tensor]]) -> dict[str, list[Tensor]]:

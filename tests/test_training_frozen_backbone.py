@@ -42,7 +42,7 @@ def test_the_engine_is_used_exactly_while_the_backbone_is_frozen(tmp_path) -> No
 
 def test_openvino_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install openvino"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'rgbt-track\[openvino\]'"):
         FrozenBackbone(nn.Identity())
 
 

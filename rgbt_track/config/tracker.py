@@ -31,7 +31,8 @@ class ModelConfig:
     """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors.
 
     ``pixels`` is what the backbone expects of an image (see ``models/normalization.py``); the
-    channels of neck and head are one number, or one per level.
+    channels of neck and head are one number, or one per level. With ``target_encoding`` the head,
+    an ``anchor_free`` one, is told the target's box in the template crop.
     """
 
     backbone: str = "resnet50"
@@ -45,6 +46,7 @@ class ModelConfig:
     branches: tuple[str, ...] = ("rgb", "tir", "fused")
     head: Literal["rpn", "anchor_free", "matching"] = "rpn"
     head_channels: int | tuple[int, ...] = 256
+    target_encoding: bool = False
     anchors: AnchorConfig = AnchorConfig()
 
     @property

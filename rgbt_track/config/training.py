@@ -123,7 +123,7 @@ class TrainingConfig:
         workers: loader processes per training process.
         freeze_batch_norm: keep every batch norm's running statistics as they are.
         frozen_engine: what computes a frozen backbone, ``torch`` or ``openvino`` (on a CPU, in
-            bfloat16; needs ``pip install openvino``).
+            bfloat16; needs the extra ``openvino``).
         channels_last: memory layout of the network, faster on most CPUs.
         seed: of weights, pairs and augmentation.
         epochs: length of the run.

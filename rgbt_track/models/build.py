@@ -28,6 +28,7 @@ from rgbt_track.models.interface import Head
 from rgbt_track.models.neck import Neck, NoNeck
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.normalization import PixelInput
+from rgbt_track.models.target_planes import PLANES
 from rgbt_track.resources import check_choice
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -73,7 +74,16 @@ def _build(model: ModelConfig) -> RGBTNetwork:
         template_cells=model.template_cells,
         fuse_at=model.fuse_at,
         stride=backbone.stride,
+        target_reference=_target_reference(model),
     )
+
+
+def _target_reference(model: ModelConfig) -> float:
+    if not model.target_encoding:
+        return 0.0
+    if model.head != "anchor_free":
+        raise ValueError(f"target_encoding needs the head 'anchor_free', not {model.head!r}")
+    return _one_square_anchor(model)
 
 
 def _backbone(model: ModelConfig) -> Any:
@@ -107,7 +117,8 @@ def _rpn_head(model: ModelConfig, channels: Sequence[int]) -> Head:
 def _anchor_free_head(model: ModelConfig, channels: Sequence[int]) -> Head:
     _one_square_anchor(model)
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
-    return AnchorFreeHead(channels, hidden, model.template_cells)
+    planes = PLANES if model.target_encoding else 0
+    return AnchorFreeHead(channels, hidden, model.template_cells, planes=planes)
 
 
 def _matching_head(model: ModelConfig, channels: Sequence[int]) -> Head:

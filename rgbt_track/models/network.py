@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from rgbt_track.modalities import BRANCHES, MODALITIES
 from rgbt_track.models.interface import Backbone, Head, Kernels, Levels, Response
 from rgbt_track.models.neck import center_crop
+from rgbt_track.models.target_planes import target_planes
 
 Crops = Mapping[str, Tensor]
 
@@ -57,6 +58,8 @@ class RGBTNetwork(nn.Module):
         template_cells: side of the template's center crop in cells.
         fuse_at: "neck" or "backbone".
         stride: pixels of a crop between cells of the grid.
+        target_reference: where positive, the heads are told the target's box in the template crop
+            as maps beside its features (see ``target_planes``), in terms of this many pixels.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class RGBTNetwork(nn.Module):
         template_cells: int = 7,
         fuse_at: str = "neck",
         stride: int = 8,
+        target_reference: float = 0.0,
     ) -> None:
         super().__init__()
         self.input = pixels
@@ -84,6 +88,7 @@ class RGBTNetwork(nn.Module):
         self.template_cells = template_cells
         self.fuse_at = fuse_at
         self.stride = stride
+        self.target_reference = target_reference
 
     def response_size(self, search_size: int = 255) -> int:
         """S, the side of the response map for search crops of ``search_size`` pixels.
@@ -98,9 +103,22 @@ class RGBTNetwork(nn.Module):
             )
         return cells - self.template_cells + 1
 
-    def template_levels(self, crops: Crops) -> dict[str, Levels]:
-        """Branch -> its center-cropped levels, for the branches that are on and have crops."""
-        return self._active(self._all_levels(crops, self.template_cells))
+    def template_levels(self, crops: Crops, target: Tensor | None = None) -> dict[str, Levels]:
+        """Branch -> its center-cropped levels, for the branches that are on and have crops.
+
+        ``target`` (B, 4), the target's cx, cy, w, h in pixels from the crop's center, is needed by
+        a network that is told it, and ignored by others.
+        """
+        levels = self._active(self._all_levels(crops, self.template_cells))
+        if not self.target_reference:
+            return levels
+        if target is None:
+            raise ValueError("this network has to be told the target's box in the template crop")
+        planes = target_planes(target, self.template_cells, self.stride, self.target_reference)
+        return {
+            name: [torch.cat([level, planes.to(level.dtype)], 1) for level in maps]
+            for name, maps in levels.items()
+        }
 
     def kernels(self, levels: Mapping[str, Levels]) -> Kernels:
         """The heads' template side, of ``template_levels``: computed once per template."""
@@ -114,11 +132,16 @@ class RGBTNetwork(nn.Module):
         """Branch -> response, for every branch that has both kernels and crops."""
         return self._responses(kernels, self._all_levels(crops))
 
-    def forward(self, template_crops: Crops, search_crops: Crops) -> NetworkOutput:
-        """Both sides at once, for training: B templates, each against its own search crop."""
-        template = self._all_levels(template_crops, self.template_cells)
+    def forward(
+        self, template_crops: Crops, search_crops: Crops, target: Tensor | None = None
+    ) -> NetworkOutput:
+        """Both sides at once, for training: B templates, each against its own search crop.
+
+        ``target`` as in ``template_levels``.
+        """
+        template = self.template_levels(template_crops, target)
         search = self._all_levels(search_crops)
-        responses = self._responses(self.kernels(self._active(template)), search)
+        responses = self._responses(self.kernels(template), search)
         return NetworkOutput(responses, search)
 
     def _all_levels(self, crops: Crops, cells: int | None = None) -> dict[str, Levels]:

@@ -67,7 +67,8 @@ class PairDataset:
     An example is a dict: ``template`` and ``search``, each "rgb" and "tir" -> (3, size, size)
     uint8; ``labels`` (3, k, S, S) int8 for the branches rgb, tir, fused, 1 target, 0 background,
     -1 not used; ``loc`` (4, k, S, S) float32, the offsets of a perfect regression; ``box`` (4,)
-    float32, the target's cx, cy, w, h in crop pixels from the search crop's center; ``negative``;
+    float32, the target's cx, cy, w, h in crop pixels from the search crop's center; ``target`` (4,)
+    float32, the same in the template crop; ``negative``;
     with a teacher, ``teacher``, what ``TeacherTargets.assign`` returns.
 
     Args:
@@ -106,7 +107,8 @@ class PairDataset:
         rng = pair_generator(self.seed, epoch, index)
         pair = self.pair(rng)
         size = self.search_settings.size
-        box = xywh_to_cxcywh(pair.search.box) - (size / 2, size / 2, 0, 0)
+        box = _from_center(pair.search.box, size)
+        target = _from_center(pair.template.box, self.template_settings.size)
         targets = self.targets.assign(box, pair.negative, rng)
         # One set of labels per branch; those of a lost modality differ.
         labels = np.stack([targets.labels] * len(BRANCHES))
@@ -122,6 +124,7 @@ class PairDataset:
             "labels": labels,
             "loc": targets.loc,
             "box": box.astype(np.float32),
+            "target": target.astype(np.float32),
             "negative": pair.negative,
         }
         if self.teacher is not None:
@@ -252,6 +255,11 @@ class PairDataset:
                 image = corrupt(image, dropout.mode, rng)
             images[name] = image
         return View(images, view.mask, view.box)
+
+
+def _from_center(box_xywh: Boxes, size: int) -> Boxes:
+    """cx, cy, w, h from the center of a crop of this size, in its pixels."""
+    return xywh_to_cxcywh(box_xywh) - (size / 2, size / 2, 0, 0)
 
 
 def _with_black(view: View, modalities: tuple[str, ...]) -> View:

@@ -240,7 +240,11 @@ class Tracker:
     def _template(self, state: TrackState, frames: Frames) -> Template:
         """Template features of the branches, from a crop around the target of ``state``."""
         region = self.geometry.template_region(state)
-        return self.engine.template(self._crops(state, frames, region))
+        (x, y), (w, h) = state.center, state.size
+        target = xywh_to_cxcywh(region.image_to_crop(cxcywh_to_xywh([x, y, w, h])))
+        target[:2] -= region.size / 2
+        crops = self._crops(state, frames, region)
+        return self.engine.template(crops, target[None].astype(np.float32))
 
     def _responses(self, template: Template, crops: InputCrops) -> dict[str, BranchResponse]:
         """Response of each branch; non-finite responses are dropped."""

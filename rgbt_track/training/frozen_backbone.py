@@ -7,10 +7,14 @@ takes less than half the time. Features are computed in bfloat16, as ``bf16-mixe
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from rgbt_track.models.engines.create import choose_engine, create_runner
+from rgbt_track.models.engines.graphs import Graph
+from rgbt_track.models.engines.onnx_graphs import onnx_model
 
 
 class FrozenBackbone:
@@ -23,45 +27,30 @@ class FrozenBackbone:
     """
 
     def __init__(self, backbone: nn.Module) -> None:
-        try:
-            import openvino
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError(
-                "training.frozen_engine is openvino, which is not installed: pip install openvino"
-            ) from None
-        self._openvino = openvino
-        self._forward = backbone.forward
-        self._requests: dict[tuple[int, ...], Any] = {}
+        choose_engine("openvino", "bf16", "cpu")
+        self._function = _Function(backbone.forward).eval()
+        self._shapes: dict[str, torch.Size] = {}
+        self._runner = create_runner("openvino", self._onnx, torch.get_num_threads(), "bf16")
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         """As the backbone: images (B, 3, X, X) -> levels (B, C, N, N)."""
-        shape = tuple(x.shape)
-        if shape not in self._requests:
-            self._requests[shape] = self._compile(shape)
-        request = self._requests[shape]
-        request.infer([x.float().contiguous().numpy()])
-        levels = range(len(request.model_outputs))
-        return [torch.from_numpy(request.get_output_tensor(i).data.copy()) for i in levels]
+        name = "x".join(map(str, x.shape))
+        self._shapes[name] = x.shape
+        levels = self._runner.run(name, {"crops": x.float().contiguous().numpy()})
+        return [torch.from_numpy(levels[f"level{index}"].copy()) for index in range(len(levels))]
 
-    @torch.no_grad()
-    def _compile(self, shape: tuple[int, ...]) -> Any:
-        with torch.autocast("cpu", enabled=False):
-            traced = torch.jit.trace(
-                _Function(self._forward), torch.zeros(shape), check_trace=False
-            )
-        model = self._openvino.convert_model(traced, input=list(shape))
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        }
-        compiled = self._openvino.Core().compile_model(model, "CPU", settings)
-        return compiled.create_infer_request()
+    def _onnx(self, name: str) -> bytes:
+        """The backbone as ONNX, for one shape of input: a level's size may be a constant of it."""
+        crops = torch.zeros(self._shapes[name])
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            outputs = tuple(f"level{index}" for index in range(len(self._function(crops))))
+            return onnx_model(Graph(self._function, {"crops": crops}, outputs))
 
 
 class _Function(nn.Module):
     """A forward method as a module that can be traced."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Callable[[Tensor], Sequence[Tensor]]) -> None:
         super().__init__()
         self.function = function
 

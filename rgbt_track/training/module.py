@@ -56,7 +56,7 @@ class TrackingModule(pl.LightningModule):
             {name: x.float().contiguous(memory_format=layout) for name, x in batch[side].items()}
             for side in ("template", "search")
         )
-        output = self.network(template, search)
+        output = self.network(template, search, batch["target"])
         terms = self.criterion(output, batch, share)
         with torch.no_grad():
             overlaps = self.criterion.overlaps(output, batch)

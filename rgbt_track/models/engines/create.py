@@ -100,7 +100,7 @@ def create_engine(
         return TorchEngine(network, device, threads, dtype)
     graphs = NetworkGraphs(network, config.tracking.template_size)
     runner = create_runner(engine, lambda name: onnx_model(graphs.make(name)), threads, precision)
-    return GraphEngine(runner, network.branches)
+    return GraphEngine(runner, network.branches, takes_target=config.model.target_encoding)
 
 
 def create_runner(

@@ -37,6 +37,7 @@ from rgbt_track.resources import check_choice
 
 # Largest difference to torch in fp32, as a share of the range of a response.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 0.1}
+_TARGET = np.array([[2.0, -1.0, 40.0, 60.0]], np.float32)  # pixels from the crop's center
 _SMALLEST_SHARED = 1024  # bytes; smaller tensors stay inside their graph
 _ALIGNMENT = 64  # bytes
 
@@ -153,7 +154,9 @@ def _all_responses(engine: Engine, config: Config) -> Iterator[dict[str, BranchR
     tracking = config.tracking
     rng = np.random.default_rng(0)
     for names in (MODALITIES, *((name,) for name in MODALITIES)):
-        first, present = (engine.template(_crops(rng, names, tracking.template_size)) for _ in "12")
+        first, present = (
+            engine.template(_crops(rng, names, tracking.template_size), _TARGET) for _ in "12"
+        )
         for template in (first, engine.blend(first, present, 0.5)):
             for size in filter(None, (tracking.search_size, tracking.wide_search_size)):
                 yield engine.search(template, _crops(rng, names, size))

@@ -42,17 +42,26 @@ class GraphEngine:
     Args:
         runner: runs the graphs of ``graph_names(branches)``.
         branches: the network's branches, any of "rgb", "tir", "fused".
+        takes_target: whether the template graphs take the target's box.
     """
 
-    def __init__(self, runner: GraphRunner, branches: Sequence[str]) -> None:
+    def __init__(
+        self, runner: GraphRunner, branches: Sequence[str], takes_target: bool = False
+    ) -> None:
         self.runner = runner
         self.branches = tuple(branches)
+        self.takes_target = takes_target
 
-    def template(self, crops: InputCrops) -> Template:
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
+        box: Arrays = {}
+        if self.takes_target:
+            if target is None:
+                raise ValueError("this network has to be told the target's box in the template")
+            box = {"target": target}
         if _is_joint(self.branches) and len(crops) == len(MODALITIES):
-            return _by_branch(self.runner.run("template", dict(crops)), self.branches)
+            return _by_branch(self.runner.run("template", {**crops, **box}), self.branches)
         return {
-            name: self.runner.run("template" + SINGLE, {"crop": crop})
+            name: self.runner.run("template" + SINGLE, {"crop": crop, **box})
             for name, crop in crops.items()
             if name in self.branches
         }

@@ -3,12 +3,14 @@
 A runtime runs those graphs that it needs. The ``_single`` ones see one modality, whichever, as both
 go through the same backbone, neck and head; the others see both at once::
 
-    template     rgb, tir                       -> {branch}_level{i}, {branch}_kernel{i}_cls, .._loc
+    template     rgb, tir, [target]             -> {branch}_level{i}, {branch}_kernel{i}_cls, .._loc
     kernels      {branch}_level{i}              -> {branch}_kernel{i}_cls, {branch}_kernel{i}_loc
     search       rgb, tir, the kernels          -> {branch}_cls, {branch}_loc
     .._single    the same, the crop's name being "crop", the others without their "{branch}_"
 
 Crops are (1, 3, X, X) float32, RGB order, 0..255; search crops of any size that fits the grid.
+``target`` (1, 4), of networks with ``target_encoding``, is the target's cx, cy, w, h in pixels from
+the template crop's center.
 Levels and kernels are those of ``Head.kernels``, one per level i, and responses those of
 ``Response`` (``models/interface.py``). ``kernels`` serves template updates: blended levels become
 kernels.
@@ -62,11 +64,15 @@ class NetworkGraphs:
         generator = torch.Generator().manual_seed(0)
         shape = (1, 3, self.template_size, self.template_size)
         crops = {crop: 255 * torch.rand(shape, generator=generator) for crop in functions.crops}
+        template = dict(crops)
+        if self.network.target_reference:
+            side = self.network.target_reference
+            template["target"] = torch.tensor([[0.0, 0.0, side, side]])
         with torch.no_grad():
-            features = functions.template(crops) if kind != "template" else {}
+            features = functions.template(template) if kind != "template" else {}
             levels = {name: value for name, value in features.items() if "level" in name}
             kernels = {name: value for name, value in features.items() if "kernel" in name}
-            inputs = {"template": crops, "kernels": levels, "search": {**crops, **kernels}}[kind]
+            inputs = {"template": template, "kernels": levels, "search": {**crops, **kernels}}[kind]
             outputs = tuple(function(inputs))
         module = _Positional(self.network, function, tuple(inputs)).eval()
         return Graph(module, inputs, outputs)
@@ -85,7 +91,7 @@ class _GraphFunctions:
             self.prefixes = {name: f"{name}_" for name in network.branches}
 
     def template(self, inputs: Tensors) -> Tensors:
-        levels = self.network.template_levels(self._crops(inputs))
+        levels = self.network.template_levels(self._crops(inputs), inputs.get("target"))
         named = {
             f"{prefix}level{index}": level
             for branch, prefix in self.prefixes.items()

@@ -62,8 +62,12 @@ class BranchResponse(NamedTuple):
 class Engine(Protocol):
     """Runs a network for the tracker; holds no state between calls."""
 
-    def template(self, crops: InputCrops) -> Template:
-        """Template features of every branch that the network has and the crops allow."""
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
+        """Template features of every branch that the network has and the crops allow.
+
+        ``target`` (1, 4) is the target's cx, cy, w, h in pixels from the crops' center; networks
+        with ``target_encoding`` need it, others ignore it.
+        """
         ...
 
     def blend(self, first: Template, present: Template, rate: float) -> Template:

@@ -12,6 +12,9 @@ import hashlib
 from collections import OrderedDict
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
 
 T = TypeVar("T")
@@ -46,14 +49,16 @@ class MemoEngine:
         self._answers: OrderedDict[_Key, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
 
-    def template(self, crops: InputCrops) -> Template:
-        crop_digests = _crop_digests(crops)
-        key = ("template", *crop_digests)
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
+        digests = _crop_digests(crops)
+        if target is not None:
+            digests.append(("target", target.tobytes()))
+        key = ("template", *digests)
         known = self._recall(key)
         if known is None:
-            known = self.engine.template(crops)
+            known = self.engine.template(crops, target)
             self._remember(key, known, sum(crop.nbytes for crop in crops.values()))
-        digest = _digest(*crop_digests)
+        digest = _digest(*digests)
         return {name: MemoFeatures(digest, features) for name, features in known.items()}
 
     def blend(self, first: Template, present: Template, rate: float) -> Template:

@@ -33,7 +33,7 @@ class TeacherEngine:
         self.teacher = teacher
         self._anchors = AnchorConfig(stride=teacher.stride, ratios=(1.0,), scales=(1.0,))
 
-    def template(self, crops: InputCrops) -> Template:
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         return {name: self.teacher.template(_to_uint8(crop)) for name, crop in crops.items()}
 
     def blend(self, first: Template, present: Template, rate: float) -> Template:

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
@@ -45,9 +47,10 @@ class TorchEngine:
         self.network = network.to(self.device, dtype).eval()
         self.threads = threads
 
-    def template(self, crops: InputCrops) -> Template:
+    def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         with self._inference():
-            return self._with_kernels(self.network.template_levels(self._tensors(crops)))
+            box = None if target is None else torch.from_numpy(target).to(self.device)
+            return self._with_kernels(self.network.template_levels(self._tensors(crops), box))
 
     def blend(self, first: Template, present: Template, rate: float) -> Template:
         with self._inference():

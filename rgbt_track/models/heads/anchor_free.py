@@ -17,6 +17,7 @@ from fusion_modules.conv_norm import ConvNorm, Foldable
 from rgbt_track.models.heads.rpn import depthwise_correlation
 from rgbt_track.models.interface import BranchKernels, Head, Response
 
+_SIZES = 2  # maps that tell the target's width and height
 _LARGEST_LOG = 3.0  # a distance of 20 half anchors lies outside of every crop
 _FIRST_LOGIT = 2.0  # background is likely before anything is learned
 
@@ -29,6 +30,8 @@ class AnchorFreeHead(Head):
         hidden: channels of each level's correlation; the towers have those of the first one.
         template_cells: side of the template in cells; the correlation kernel has two less.
         tower: separable convolutions after the correlation, for the score and for the box.
+        planes: maps beside the template's features, of which the last two tell the target's size
+            (see ``target_planes``); 0 for none.
     """
 
     def __init__(
@@ -37,12 +40,15 @@ class AnchorFreeHead(Head):
         hidden: Sequence[int],
         template_cells: int,
         tower: int = 2,
+        planes: int = 0,
     ) -> None:
         super().__init__()
         width, pixels = hidden[0], (template_cells - 2) ** 2
         sizes = list(zip(channels, hidden, strict=True))
-        self.cls = nn.ModuleList(JoinedCorrelation(*size, pixels, width) for size in sizes)
-        self.loc = nn.ModuleList(JoinedCorrelation(*size, pixels, width) for size in sizes)
+        parts = [(*size, pixels, width, planes) for size in sizes]
+        self.cls = nn.ModuleList(JoinedCorrelation(*part) for part in parts)
+        self.loc = nn.ModuleList(JoinedCorrelation(*part) for part in parts)
+        self.size = nn.Linear(_SIZES, width) if planes else None
         self.cls_tower = _tower(width, tower)
         self.loc_tower = _tower(width, tower)
         self.cls_out = nn.Conv2d(width, 2, 1)
@@ -62,6 +68,8 @@ class AnchorFreeHead(Head):
         rows = list(zip(self.cls, self.loc, kernels, search, strict=True))
         cls = torch.stack([cls(kernel[0], level) for cls, _, kernel, level in rows]).sum(0)
         loc = torch.stack([loc(kernel[1], level) for _, loc, kernel, level in rows]).sum(0)
+        if self.size is not None:
+            loc = loc + self.size(self.loc[0].size_in_template(kernels[0][1]))[..., None, None]  # type: ignore[operator]
         return Response(self.cls_out(self.cls_tower(cls)), self._offsets(loc))
 
     def _offsets(self, loc: Tensor) -> Tensor:
@@ -76,12 +84,14 @@ class JoinedCorrelation(Foldable):
     """One level: kernel (B, hidden, h, h) and search (B, C, H, H) -> (B, out, S, S), S = H - h - 1.
 
     ``pixels`` is h * h, the number of pixel-wise maps; ``adjust_kernel`` makes the kernel of the
-    template.
+    template and of the ``planes`` beside it. The target's size goes along with the kernel, as two
+    channels more.
     """
 
-    def __init__(self, channels: int, hidden: int, pixels: int, out: int) -> None:
+    def __init__(self, channels: int, hidden: int, pixels: int, out: int, planes: int = 0) -> None:
         super().__init__()
-        self.adjust_kernel = _separable(channels, hidden, padding=0)
+        self.hidden, self.planes = hidden, planes
+        self.adjust_kernel = _separable(channels + planes, hidden, padding=0)
         self.adjust_search = _separable(channels, hidden, padding=0)
         self.norm: nn.Module = nn.BatchNorm2d(hidden + pixels)
         self.join = ConvNorm(
@@ -104,10 +114,18 @@ class JoinedCorrelation(Foldable):
         self.norm = nn.Identity()
 
     def kernel(self, template: Tensor) -> Tensor:
-        """The kernel (B, hidden, h, h) of a template (B, C, h + 2, h + 2)."""
-        return self.adjust_kernel(template)
+        """The kernel (B, hidden [+ 2], h, h) of a template (B, C [+ planes], h + 2, h + 2)."""
+        kernel = self.adjust_kernel(template)
+        if not self.planes:
+            return kernel
+        return torch.cat([kernel, template[:, -_SIZES:, 1:-1, 1:-1]], 1)
+
+    def size_in_template(self, kernel: Tensor) -> Tensor:
+        """(B, 2), the logarithms of the target's width and height that ``kernel`` brings along."""
+        return kernel[:, self.hidden :, 0, 0]
 
     def forward(self, kernel: Tensor, search: Tensor) -> Tensor:
+        kernel = kernel[:, : self.hidden]
         search = self.adjust_search(search)
         maps = [depthwise_correlation(search, kernel), pixelwise_correlation(search, kernel)]
         return self.join(self.norm(torch.cat(maps, 1)))
