@@ -14,6 +14,7 @@ from fusion_modules import FUSIONS
 from rgbt_track import load_tracker
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.build import build_network
+from rgbt_track.models.engines.batches import BatchEngine, search_many
 from rgbt_track.models.engines.create import choose_engine, create_engine
 from rgbt_track.models.engines.graphs import Graph
 from rgbt_track.models.engines.interface import Engine
@@ -126,6 +127,22 @@ def test_blended_templates(pair: tuple[Engine, Engine], names: tuple[str, ...]) 
         responses.append(engine.search(again, crops(SEARCH, 1)))
     assert_same(responses[1], responses[0])
     assert set(pair[1].blend({"tir": first["tir"]}, first, 0.5)) == {"tir"}
+
+
+@pytest.mark.parametrize("names", [("rgb", "tir"), ("tir",)])
+def test_a_batch_of_targets(pair: tuple[Engine, Engine], names: tuple[str, ...]) -> None:
+    """Three targets that are alike and one with a larger crop: each as if it were alone."""
+    targets = [
+        ({name: crops(TEMPLATE, seed)[name] for name in names},
+         {name: crops(size, seed + 9)[name] for name in names})
+        for seed, size in enumerate((SEARCH, SEARCH, WIDE, SEARCH))
+    ]  # fmt: skip
+    for engine in pair:
+        assert isinstance(engine, BatchEngine)
+        templates = [engine.template(template) for template, _ in targets]
+        found = search_many(engine, templates, [search for _, search in targets])
+        for template, (_, search), responses in zip(templates, targets, found, strict=True):
+            assert_same(responses, engine.search(template, search), share=1e-5)
 
 
 def test_outputs_are_the_callers(pair: tuple[Engine, Engine]) -> None:

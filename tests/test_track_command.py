@@ -62,6 +62,25 @@ def test_folders_to_boxes_scores_video_and_picture(run: Run, pair: Path, tmp_pat
     ]  # fmt: skip
 
 
+def test_several_targets_have_a_file_and_a_color_each(run: Run, pair: Path, tmp_path: Path) -> None:
+    out, scores, picture = (tmp_path / name for name in ("b.txt", "s.txt", "p.png"))
+    code, stdout, _ = track(
+        run, pair, out, "--box", "200,30,30,30", "--scores", scores, "--picture", picture
+    )
+    assert code == 0 and f"12 boxes in {tmp_path / 'b_1.txt'}, {tmp_path / 'b_2.txt'}" in stdout
+    names = ["b_1.txt", "b_2.txt", "p.png", "s_1.txt", "s_2.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    track(run, pair, out)
+    alone = read_box_rows(out)
+    np.testing.assert_allclose(read_box_rows(tmp_path / "b_1.txt"), alone, atol=0.02)
+    other = read_box_rows(tmp_path / "b_2.txt")
+    assert other.shape == (12, 4) and np.abs(other - alone).max() > 40
+    assert len((tmp_path / "s_2.txt").read_text().split()) == 12
+    drawn = read_rgb(picture).reshape(-1, 3).astype(int)
+    for color in ((64, 255, 96), (255, 96, 64)):
+        assert (np.abs(drawn - color).max(1) < 30).any()
+
+
 def test_videos_and_a_single_modality(run: Run, pair: Path, tmp_path: Path) -> None:
     for index, sources in enumerate(
         (["--rgb", pair / "color.mp4", "--tir", pair / "ir.mp4"], ["--tir", pair / "ir.mp4"])

@@ -70,6 +70,31 @@ def test_state_is_a_value() -> None:
     assert (state.frame, state.center, state.size) == (before.frame, before.center, before.size)
 
 
+def test_many_targets_are_found_as_each_alone() -> None:
+    """Lost and found again by the wider search, without a template, and with template updates."""
+    settings = {"wide_search_size": 511, "template_update_every": 3, "score_scale": 0.7}
+    tracker = disc_tracker(**settings)
+    starts = [path(1)[0], (230.0, 60.0), (60.0, 200.0)]
+    frames = [
+        (disc_frame(x + 90 * (t == 4), y, RADIUS), disc_frame(x, y, RADIUS))
+        for t, (x, y) in enumerate(path(8))
+    ]
+    frames[2] = (frames[2][0], None)
+    frames[5] = (np.zeros_like(frames[5][0]), None)
+    states = [tracker.init(*frames[0], disc_box(*start)) for start in starts]
+    states.append(tracker.init(None, frames[0][1], disc_box(*starts[0])))
+    alone = list(states)
+    for rgb, tir in frames[1:]:
+        states = tracker.update_many(rgb, tir, states)
+        alone = [tracker.update(rgb, tir, state) for state in alone]
+        for one, other in zip(states, alone, strict=True):
+            np.testing.assert_array_equal(one.box, other.box)
+            assert (one.score, one.modalities, one.confidence, one.frame) == (
+                other.score, other.modalities, other.confidence, other.frame,
+            )  # fmt: skip
+    assert tracker.update_many(*frames[1], []) == []
+
+
 def test_two_targets_share_one_tracker() -> None:
     tracker = disc_tracker()
     paths = path(10), [(300 - x, 240 - y) for x, y in path(10)]

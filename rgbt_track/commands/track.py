@@ -1,4 +1,4 @@
-"""``rgbt-track track``: follow one target through two folders, two videos or two cameras."""
+"""``rgbt-track track``: follow targets through two folders, two videos or two cameras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import cv2
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from rgbt_track import load_tracker
@@ -28,6 +30,7 @@ from rgbt_track.io.images import check_image_name
 from rgbt_track.io.paths import check_paths
 from rgbt_track.io.sources import PairedFrames, open_source
 from rgbt_track.resources import default_tracker
+from rgbt_track.tracking.state import TrackState
 from rgbt_track.tracking.tracker import Tracker
 
 _DEFAULT_FPS = 25.0
@@ -41,44 +44,58 @@ def track(
         str | None, typer.Option(help="Thermal frames, registered to the visible ones.")
     ] = None,
     box: Annotated[
-        str | None, typer.Option(help="The target in the first frame as x,y,w,h in pixels.")
+        list[str] | None,
+        typer.Option(help="A target in the first frame as x,y,w,h in pixels; may be repeated."),
     ] = None,
     tracker: TrackerName = None,
     weights: WeightsFile = None,
     device: DeviceName = "cpu",
     engine: EngineName = "auto",
     precision: PrecisionName = "fp32",
-    out: Annotated[Path, typer.Option(help="One row x,y,w,h per frame.")] = Path("boxes.txt"),
-    scores: Annotated[Path | None, typer.Option(help="One score per frame, in [0, 1].")] = None,
+    out: Annotated[
+        Path, typer.Option(help="One row x,y,w,h per frame; of several targets boxes_1.txt, ...")
+    ] = Path("boxes.txt"),
+    scores: Annotated[
+        Path | None, typer.Option(help="One score per frame, in [0, 1]; files as for --out.")
+    ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="An MP4 of both modalities with the box.")
+        Path | None, typer.Option(help="An MP4 of both modalities with the boxes.")
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="An image of eight frames of the run.")
     ] = None,
 ) -> None:
-    """Follow one target through visible and thermal frames.
+    """Follow one target, or several at once, through visible and thermal frames.
 
     A modality may be left out, or go black for a while: tracking continues on the other. Without
     --box you draw the target in a window. Ctrl-C ends a camera; boxes so far are kept. After an
-    error the boxes up to it are in the --out file's name with `.part` behind it.
+    error the boxes up to it are in the --out file's name with `.part` behind it. Every --box is a
+    target with a file and a color of its own.
 
     Example: `rgbt-track track --rgb color/ --tir ir/ --box 477,139,80,233 --video out.mp4`
     """
+    boxes = [parse_box(text) for text in box or []]
+    files = target_files(out, len(boxes))
+    score_files = target_files(scores, len(boxes)) if scores else []
     check_paths(
         inputs={"--rgb": rgb, "--tir": tir, "--weights": weights, "--tracker": tracker},
-        files={"--out": out, "--scores": scores, "--video": video, "--picture": picture},
+        files={
+            **_labelled("--out", files),
+            **_labelled("--scores", score_files),
+            "--video": video,
+            "--picture": picture,
+        },
     )
     frames = PairedFrames(
         open_source(rgb) if rgb is not None else None,
         open_source(tir, thermal=True) if tir is not None else None,
     )
-    first_box = parse_box(box) if box is not None else None
     if picture is not None:
         check_image_name(picture)
     loaded = _load(tracker, device, weights, engine, precision)
-    count = _run(loaded, frames, first_box, out, scores, video, picture)
-    typer.echo(f"{count} boxes in {out}" + (f", video in {video}" if video else ""))
+    count = _run(loaded, frames, boxes, files, score_files, video, picture)
+    names = ", ".join(map(str, files))
+    typer.echo(f"{count} boxes in {names}" + (f", video in {video}" if video else ""))
 
 
 def parse_box(text: str) -> list[float]:
@@ -90,6 +107,20 @@ def parse_box(text: str) -> list[float]:
     if len(values) != 4:
         raise ValueError(f"--box is {text!r}; expected x,y,w,h, for instance 477,139,80,233")
     return values
+
+
+def target_files(path: Path, count: int) -> list[Path]:
+    """``path`` for one target; for several of them NAME_1.txt, NAME_2.txt and so on."""
+    if count < 2:
+        return [path]
+    return [path.with_name(f"{path.stem}_{index}{path.suffix}") for index in range(1, count + 1)]
+
+
+def _labelled(option: str, paths: list[Path]) -> dict[str, str | Path | None]:
+    """Paths by what messages call them."""
+    if len(paths) < 2:
+        return {option: path for path in paths}
+    return {f"{option} of target {index}": path for index, path in enumerate(paths, 1)}
 
 
 def _load(
@@ -114,16 +145,18 @@ def _load(
 def _run(
     tracker: Tracker,
     frames: PairedFrames,
-    box: list[float] | None,
-    out: Path,
-    scores: Path | None,
+    boxes: list[list[float]],
+    out: list[Path],
+    scores: list[Path],
     video: Path | None,
     picture: Path | None,
 ) -> int:
-    state, sheet, count = None, ContactSheet(), 0
+    """Track and write; ``out`` and ``scores`` have a file for each target, or ``scores`` none."""
+    states: list[TrackState] = []
+    sheet, count = ContactSheet(), 0
     with ExitStack() as open_files:
-        rows = open_files.enter_context(growing_file(out))
-        score_rows = open_files.enter_context(growing_file(scores)) if scores else None
+        rows = [open_files.enter_context(growing_file(path)) for path in out]
+        score_rows = [open_files.enter_context(growing_file(path)) for path in scores]
         video_file = (
             open_files.enter_context(VideoFile(video, frames.fps or _DEFAULT_FPS))
             if video
@@ -131,17 +164,18 @@ def _run(
         )
         try:
             for rgb, tir in progress(frames, "tracking", frames.length):
-                if state is None:
-                    state = tracker.init(rgb, tir, box if box is not None else draw_box(rgb, tir))
+                if states:
+                    states = tracker.update_many(rgb, tir, states)
                 else:
-                    state = tracker.update(rgb, tir, state)
-                rows.write(",".join(f"{value:.2f}" for value in state.box) + "\n")
-                if score_rows:
-                    score_rows.write(f"{state.score:.4f}\n")
+                    first_boxes = boxes or [draw_box(rgb, tir)]
+                    states = [tracker.init(rgb, tir, box) for box in first_boxes]
+                for file, state in zip(rows, states, strict=True):
+                    file.write(",".join(f"{value:.2f}" for value in state.box) + "\n")
+                for file, state in zip(score_rows, states, strict=bool(score_rows)):
+                    file.write(f"{state.score:.4f}\n")
                 on_sheet = picture is not None and sheet.wants_next()
                 if video_file or on_sheet:
-                    caption = f"{count}  score {state.score:.2f}"
-                    image = draw_pair(rgb, tir, state.box, caption, state.frame_size)
+                    image = _draw(rgb, tir, states, count)
                 if video_file:
                     video_file.add(image)
                 if on_sheet:
@@ -154,6 +188,12 @@ def _run(
     if picture is not None:
         sheet.write(picture)
     return count
+
+
+def _draw(rgb: Frame, tir: Frame, states: list[TrackState], count: int) -> NDArray[np.uint8]:
+    scores = " ".join(f"{state.score:.2f}" for state in states)
+    boxes = [state.box for state in states]
+    return draw_pair(rgb, tir, boxes, f"{count}  score {scores}", states[0].frame_size)
 
 
 def draw_box(rgb: Frame, tir: Frame) -> list[float]:

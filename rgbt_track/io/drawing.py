@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +15,15 @@ from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import write_image
 from rgbt_track.io.sources import open_source
 
-_BOX = (64, 255, 96)
+# Colors of targets, one after the other.
+_BOXES = (
+    (64, 255, 96),
+    (255, 96, 64),
+    (64, 160, 255),
+    (255, 224, 64),
+    (224, 96, 255),
+    (64, 240, 240),
+)
 _TEXT = (255, 255, 255)
 _SHEET_FRAMES = 8
 _SHEET_COLUMNS = 2
@@ -23,30 +32,33 @@ _SHEET_COLUMNS = 2
 def draw_pair(
     rgb: Frame,
     tir: Frame,
-    box_xywh: ArrayLike,
+    boxes_xywh: ArrayLike,
     caption: str = "",
     size: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
-    """Both modalities side by side with the box on each, (H, 2 W, 3) RGB uint8.
+    """Both modalities side by side with the boxes on each, (H, 2 W, 3) RGB uint8.
 
-    A missing modality is drawn black. ``size`` (W, H) is that in whose pixels the box is, by
-    default that of the frame. Raises ``ValueError`` for frames that do not fit.
+    ``boxes_xywh`` is one box (4,) or several (N, 4), each of its own color; from the seventh on
+    they are the first ones' again. A missing modality is drawn black. ``size`` (W, H) is that in
+    whose pixels the boxes are, by default that of the frame. Raises ``ValueError`` for frames that
+    do not fit.
     """
     frames = prepare_frames(rgb, tir, size)
     shape = next(iter(frames.values())).shape
     panels = []
     for name in ("rgb", "tir"):
         panel = frames[name].copy() if name in frames else np.zeros(shape, np.uint8)
-        _draw_box(panel, box_xywh)
+        for box, color in zip(np.reshape(boxes_xywh, (-1, 4)), itertools.cycle(_BOXES)):
+            _draw_box(panel, box, color)
         _write(panel, f"{name}  {caption}" if name == "rgb" else name)
         panels.append(panel)
     return np.hstack(panels)
 
 
-def _draw_box(image: NDArray[np.uint8], box_xywh: ArrayLike) -> None:
+def _draw_box(image: NDArray[np.uint8], box_xywh: ArrayLike, color: tuple[int, int, int]) -> None:
     x, y, w, h = np.asarray(box_xywh, float)
     corner, opposite = (round(x), round(y)), (round(x + w), round(y + h))
-    cv2.rectangle(image, corner, opposite, _BOX, max(round(image.shape[1] / 320), 1), cv2.LINE_AA)
+    cv2.rectangle(image, corner, opposite, color, max(round(image.shape[1] / 320), 1), cv2.LINE_AA)
 
 
 def _write(image: NDArray[np.uint8], text: str) -> None:

@@ -9,8 +9,10 @@ and a run can be replayed from any frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +22,8 @@ from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh, keep_inside_xywh, xywh_to
 from rgbt_track.config.tracker import Config, TrackingConfig
 from rgbt_track.crops import CropRegion
 from rgbt_track.io.frames import Frame, Frames, check_box, is_blank, prepare_frames
-from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.engines.batches import search_many
+from rgbt_track.models.engines.interface import BranchResponse, Engine, Template
 from rgbt_track.models.engines.torch_engine import as_engine
 from rgbt_track.models.network import RGBTNetwork, grid_cells
 from rgbt_track.tracking.decision import DECISIONS, DecisionContext
@@ -109,28 +112,58 @@ class Tracker:
         neither shows anything, the box stays and the score is 0. Frames of another resolution than
         the first are resized. Raises ``ValueError`` for unfit frames.
         """
-        missing = rgb is None and tir is None
-        frames = {} if missing else _without_blank(prepare_frames(rgb, tir, state.frame_size))
-        state = replace(state, score=0.0, modalities=tuple(frames), frame=state.frame + 1)
-        # Only modalities that have a template can be searched.
-        searchable = {name: frame for name, frame in frames.items() if name in state.pad_value}
-        if not searchable:
-            return state
-        result = self._search(state, searchable, self.settings.search_size)
-        result = self._search_wider(state, searchable, result)
-        result = self._update_template(result, frames)
-        # Only the score that is reported is recalibrated; the loop's own thresholds are on the raw.
-        settings = self.settings
-        score = recalibrate(result.score, settings.score_scale, settings.score_bias)
-        return replace(result, score=score)
+        return self.update_many(rgb, tir, [state])[0]
 
-    def _search(self, state: TrackState, frames: Frames, size: int) -> TrackState:
-        """Search a crop of ``size`` pixels, on the same scale for any size."""
+    def update_many(self, rgb: Frame, tir: Frame, states: Sequence[TrackState]) -> list[TrackState]:
+        """Find several targets in the next frame, their crops searched in one batch.
+
+        The frames are looked at once for all targets. States come back in their order, each as
+        ``update`` gives it, to rounding; the targets know nothing of each other.
+        """
+        missing = rgb is None and tir is None
+        frames = {
+            size: {} if missing else _without_blank(prepare_frames(rgb, tir, size))
+            for size in {state.frame_size for state in states}
+        }
+        results, targets = [], []
+        for state in states:
+            shown = frames[state.frame_size]
+            state = replace(state, score=0.0, modalities=tuple(shown), frame=state.frame + 1)
+            results.append(state)
+            # Only modalities that have a template can be searched.
+            searchable = {name: frame for name, frame in shown.items() if name in state.pad_value}
+            if searchable:
+                targets.append((len(results) - 1, _Target(state, searchable)))
+        found = self._search([target for _, target in targets], self.settings.search_size)
+        found = self._search_wider([target for _, target in targets], found)
         settings = self.settings
+        for (index, _), state in zip(targets, found, strict=True):
+            state = self._update_template(state, frames[state.frame_size])
+            # Only the score that is reported is recalibrated; the loop's own thresholds are on the
+            # raw one.
+            score = recalibrate(state.score, settings.score_scale, settings.score_bias)
+            results[index] = replace(state, score=score)
+        return results
+
+    def _search(self, targets: Sequence[_Target], size: int) -> list[TrackState]:
+        """Search crops of ``size`` pixels, on the same scale for any size."""
         # One square around the last position for both modalities.
-        region = self.geometry.search_region(state, size)
-        # One response per branch; non-finite responses are dropped.
-        responses = self._responses(state.template, self._crops(state, frames, region))
+        regions = [self.geometry.search_region(target.state, size) for target in targets]
+        crops = [
+            self._crops(*target, region) for target, region in zip(targets, regions, strict=True)
+        ]
+        templates = [target.state.template for target in targets]
+        responses = search_many(self.engine, templates, crops)
+        return [
+            self._located(target.state, region, _finite(response))
+            for target, region, response in zip(targets, regions, responses, strict=True)
+        ]
+
+    def _located(
+        self, state: TrackState, region: CropRegion, responses: dict[str, BranchResponse]
+    ) -> TrackState:
+        """The state with the box that the responses to a region show; as it is without any."""
+        settings = self.settings
         if not responses:
             return state
         # Decision-level fusion of the branches.
@@ -161,18 +194,30 @@ class Tracker:
             size=target_size,
         )
 
-    def _search_wider(self, state: TrackState, frames: Frames, result: TrackState) -> TrackState:
+    def _search_wider(
+        self, targets: Sequence[_Target], found: Sequence[TrackState]
+    ) -> list[TrackState]:
         """A second search in a wider crop where the score is low: finds targets that jump."""
-        settings = self.settings
-        region = self.geometry.search_region(state, settings.search_size)
-        is_confident = result.score >= settings.wide_search_below
-        if not settings.wide_search_size or is_confident or region.covers(*state.frame_size):
-            return result
-        wide = self._search(state, frames, settings.wide_search_size)
-        if wide.score < max(settings.wide_search_score, result.score):
-            return result
-        # Confidences compare responses of one crop size.
-        return replace(wide, confidence=result.confidence)
+        settings, results = self.settings, list(found)
+        indices = [
+            index
+            for index, (target, state) in enumerate(zip(targets, found, strict=True))
+            if settings.wide_search_size
+            and state.score < settings.wide_search_below
+            and not self._shows_all(target.state)
+        ]
+        wider = self._search([targets[index] for index in indices], settings.wide_search_size)
+        for index, wide in zip(indices, wider, strict=True):
+            state = found[index]
+            if wide.score >= max(settings.wide_search_score, state.score):
+                # Confidences compare responses of one crop size.
+                results[index] = replace(wide, confidence=state.confidence)
+        return results
+
+    def _shows_all(self, state: TrackState) -> bool:
+        """Whether the search crop shows the whole frame."""
+        region = self.geometry.search_region(state, self.settings.search_size)
+        return region.covers(*state.frame_size)
 
     def _update_template(self, state: TrackState, frames: Frames) -> TrackState:
         """Template update: DFAT's every N frames, and a modality that was missing until now.
@@ -215,7 +260,8 @@ class Tracker:
             center, size = (x + right * w, y + down * h), (w * zoom, h * zoom)
             displaced = replace(state, center=center, size=size)
             region = self.geometry.search_region(displaced, settings.search_size)
-            responses = self._responses(state.template, self._crops(state, frames, region))
+            crops = self._crops(state, frames, region)
+            responses = _finite(self.engine.search(state.template, crops))
             # Each branch's most probable box; a branch without a response overlaps by 0.
             for name, values in overlaps.items():
                 response = responses.get(name)
@@ -246,11 +292,6 @@ class Tracker:
         crops = self._crops(state, frames, region)
         return self.engine.template(crops, target[None].astype(np.float32))
 
-    def _responses(self, template: Template, crops: InputCrops) -> dict[str, BranchResponse]:
-        """Response of each branch; non-finite responses are dropped."""
-        responses = self.engine.search(template, crops)
-        return {name: response for name, response in responses.items() if response.is_finite}
-
     def _crops(
         self, state: TrackState, frames: Frames, region: CropRegion
     ) -> dict[str, NDArray[np.float32]]:
@@ -262,6 +303,18 @@ class Tracker:
         if self.settings.thermal_mean_shift and len(crops) == 2:
             crops["tir"] += crops["rgb"].mean() - crops["tir"].mean()
         return crops
+
+
+class _Target(NamedTuple):
+    """One of the targets of a frame: its state before the search, and the frames to search."""
+
+    state: TrackState
+    frames: Frames
+
+
+def _finite(responses: dict[str, BranchResponse]) -> dict[str, BranchResponse]:
+    """Without those that hold NaN or infinity."""
+    return {name: response for name, response in responses.items() if response.is_finite}
 
 
 def _without_blank(frames: Frames) -> Frames:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from rgbt_track.config.tracker import Config
-from rgbt_track.models.engines.graph_engine import GraphEngine, GraphRunner
+from rgbt_track.models.engines.graph_engine import BatchedGraphEngine, GraphRunner
 from rgbt_track.models.engines.graphs import NetworkGraphs
 from rgbt_track.models.engines.interface import Engine
 from rgbt_track.models.engines.onnx_graphs import onnx_model
@@ -99,12 +99,16 @@ def create_engine(
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         return TorchEngine(network, device, threads, dtype)
     graphs = NetworkGraphs(network, config.tracking.template_size)
-    runner = create_runner(engine, lambda name: onnx_model(graphs.make(name)), threads, precision)
-    return GraphEngine(runner, network.branches, takes_target=config.model.target_encoding)
+
+    def read(name: str, batch: int) -> bytes:
+        return onnx_model(graphs.make(name, batch))
+
+    runner = create_runner(engine, read, threads, precision)
+    return BatchedGraphEngine(runner, network.branches, takes_target=config.model.target_encoding)
 
 
 def create_runner(
-    engine: str, read: Callable[[str], Any], threads: int = 0, precision: str = "fp32"
+    engine: str, read: Callable[[str, int], Any], threads: int = 0, precision: str = "fp32"
 ) -> GraphRunner:
     """What runs graphs with "onnxruntime" or "openvino"; ``read`` as their runners take it."""
     threads = threads or torch.get_num_threads()

@@ -112,6 +112,9 @@ def graph_engine(export: Export, engine: str = "auto", device: str = "cpu") -> G
     """
     engine = choose_engine(export.choose_engine(engine), export.precision, device)
     threads = export.config.tracking.threads
-    runner = create_runner(engine, lambda name: str(export.graph(name)), threads, export.precision)
+    # The graphs on disk are for one target.
+    runner = create_runner(
+        engine, lambda name, _: str(export.graph(name)), threads, export.precision
+    )
     model = export.config.model
     return GraphEngine(runner, model.branches, takes_target=model.target_encoding)

@@ -32,7 +32,7 @@ class GraphRunner(Protocol):
     """Runs graphs by name."""
 
     def run(self, graph: str, inputs: Arrays) -> Arrays:
-        """Outputs by name; the arrays are the caller's."""
+        """Outputs by name; the arrays are the caller's. All inputs are batches of one size."""
         ...
 
 
@@ -80,17 +80,20 @@ class GraphEngine:
         return {**first, **{name: {**levels[name], **kernels[name]} for name in levels}}
 
     def search(self, template: Template, crops: InputCrops) -> dict[str, BranchResponse]:
+        return {
+            name: BranchResponse.from_batch(arrays["cls"], arrays["loc"])
+            for name, arrays in self._search(template, crops).items()
+        }
+
+    def _search(self, template: Template, crops: InputCrops) -> dict[str, Arrays]:
+        """The outputs of every branch that has both, in the order of the branches."""
         kernels = {
             branch: {key: value for key, value in features.items() if key.startswith("kernel")}
             for branch, features in template.items()
             if branch in crops or (branch == "fused" and len(crops) == len(MODALITIES))
         }
-        responses = self._run("search", kernels, crops)
-        return {
-            name: BranchResponse.from_batch(responses[name]["cls"], responses[name]["loc"])
-            for name in self.branches
-            if name in responses
-        }
+        outputs = self._run("search", kernels, crops)
+        return {name: outputs[name] for name in self.branches if name in outputs}
 
     def _run(self, kind: str, inputs: Mapping[str, Arrays], crops: InputCrops) -> dict[str, Arrays]:
         """Run a graph on the inputs of some branches -> their outputs by branch."""
@@ -112,6 +115,32 @@ class GraphEngine:
         }
         outputs = _by_branch(self.runner.run(kind, {**crops, **feeds}), self.branches)
         return {name: outputs[name] for name in inputs}
+
+
+class BatchedGraphEngine(GraphEngine):
+    """A ``GraphEngine`` whose runner has its search graphs for any number of targets."""
+
+    def search_batch(
+        self, templates: Sequence[Template], crops: Sequence[InputCrops]
+    ) -> list[dict[str, BranchResponse]]:
+        """Of ``BatchEngine``."""
+        batch = {name: np.concatenate([images[name] for images in crops]) for name in crops[0]}
+        joined = {
+            branch: {
+                key: np.concatenate([template[branch][key] for template in templates])
+                for key in features
+                if key.startswith("kernel")
+            }
+            for branch, features in templates[0].items()
+        }
+        outputs = self._search(joined, batch)
+        return [
+            {
+                name: BranchResponse.from_batch(arrays["cls"][i : i + 1], arrays["loc"][i : i + 1])
+                for name, arrays in outputs.items()
+            }
+            for i in range(len(crops))
+        ]
 
 
 def _is_joint(branches: Sequence[str]) -> bool:

@@ -56,18 +56,18 @@ class NetworkGraphs:
         self.network = network
         self.template_size = template_size
 
-    def make(self, name: str) -> Graph:
-        """The graph ``name``, one of ``graph_engine.graph_names``."""
+    def make(self, name: str, batch: int = 1) -> Graph:
+        """The graph ``name``, one of ``graph_engine.graph_names``, for ``batch`` targets."""
         functions = _GraphFunctions(self.network, name.endswith(SINGLE))
         kind = name.removesuffix(SINGLE)
         function = getattr(functions, kind)
         generator = torch.Generator().manual_seed(0)
-        shape = (1, 3, self.template_size, self.template_size)
+        shape = (batch, 3, self.template_size, self.template_size)
         crops = {crop: 255 * torch.rand(shape, generator=generator) for crop in functions.crops}
         template = dict(crops)
         if self.network.target_reference:
             side = self.network.target_reference
-            template["target"] = torch.tensor([[0.0, 0.0, side, side]])
+            template["target"] = torch.tensor([[0.0, 0.0, side, side]]).repeat(batch, 1)
         with torch.no_grad():
             features = functions.template(template) if kind != "template" else {}
             levels = {name: value for name, value in features.items() if "level" in name}

@@ -13,16 +13,17 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVINORunner:
-    """Runs graphs on the CPU; a graph is compiled once for each size of crops that it is given.
+    """Runs graphs on the CPU; a graph is compiled once for each shape of inputs that it is given.
 
     Args:
-        read: a graph's name -> what ``openvino.Core.read_model`` takes, a path or ONNX in memory.
+        read: a graph's name and the size of its batch -> what ``openvino.Core.read_model`` takes,
+            a path or ONNX in memory.
         threads: CPU threads.
         precision: "fp32" or "bf16"; a processor without bf16 computes in fp32.
     """
 
     def __init__(
-        self, read: Callable[[str], Any], threads: int = 1, precision: str = "fp32"
+        self, read: Callable[[str, int], Any], threads: int = 1, precision: str = "fp32"
     ) -> None:
         self._read = read
         self._core = openvino.Core()
@@ -33,7 +34,7 @@ class OpenVINORunner:
             # Pinned threads of two processes would share one core and leave the others idle.
             "ENABLE_CPU_PINNING": False,
         }
-        self._models: dict[str, Any] = {}
+        self._models: dict[tuple[str, int], Any] = {}
         self._outputs: dict[str, list[str]] = {}
         self._compiled: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._idle: dict[tuple[str, tuple[int, ...]], list[Any]] = {}
@@ -52,11 +53,12 @@ class OpenVINORunner:
         return outputs
 
     def _compile(self, graph: str, inputs: Arrays) -> Any:
-        if graph not in self._models:
-            model = self._core.read_model(self._read(graph))
+        key = graph, len(next(iter(inputs.values())))
+        if key not in self._models:
+            model = self._core.read_model(self._read(*key))
             # Compiling gives outputs further names.
             self._outputs[graph] = [output.any_name for output in model.outputs]
-            self._models[graph] = model
-        model = self._models[graph].clone()
+            self._models[key] = model
+        model = self._models[key].clone()
         model.reshape({name: list(array.shape) for name, array in inputs.items()})
         return self._core.compile_model(model, "CPU", self._settings)

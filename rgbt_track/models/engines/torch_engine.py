@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -70,6 +70,23 @@ class TorchEngine:
             responses = self.network.search(kernels, self._tensors(crops))
             return {name: _to_numpy(response) for name, response in responses.items()}
 
+    def search_batch(
+        self, templates: Sequence[Template], crops: Sequence[InputCrops]
+    ) -> list[dict[str, BranchResponse]]:
+        """Of ``BatchEngine``."""
+        batch = {name: np.concatenate([crop[name] for crop in crops]) for name in crops[0]}
+        with self._inference():
+            kernels = {name: _stack([item[name] for item in templates]) for name in templates[0]}
+            responses = self.network.search(kernels, self._tensors(batch))
+            parts = {name: _to_arrays(response) for name, response in responses.items()}
+        return [
+            {
+                name: BranchResponse.from_batch(cls[i : i + 1], loc[i : i + 1])
+                for name, (cls, loc) in parts.items()
+            }
+            for i in range(len(crops))
+        ]
+
     def _with_kernels(self, levels: dict[str, Levels]) -> Template:
         kernels = self.network.kernels(levels)
         return {name: BranchTemplate(levels[name], kernels[name]) for name in levels}
@@ -95,4 +112,17 @@ def as_engine(
 
 
 def _to_numpy(response: Response) -> BranchResponse:
-    return BranchResponse.from_batch(*(part.float().cpu().numpy() for part in response))
+    return BranchResponse.from_batch(*_to_arrays(response))
+
+
+def _to_arrays(response: Response) -> list[Any]:
+    return [part.float().cpu().numpy() for part in response]
+
+
+def _stack(branches: Sequence[BranchTemplate]) -> BranchKernels:
+    """The kernels of one branch of several targets, in a batch."""
+    levels = zip(*(branch.kernels for branch in branches), strict=True)
+    return [
+        (torch.cat([cls for cls, _ in level]), torch.cat([loc for _, loc in level]))
+        for level in levels
+    ]
