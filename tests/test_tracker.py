@@ -345,7 +345,7 @@ def test_a_frame_of_low_score_does_not_update_the_template() -> None:
 def test_a_template_update_takes_its_rate_of_the_present_appearance() -> None:
     tracker, features = disc_tracker(template_update_every=1, template_update_rate=0.25), []
     inner = tracker.engine.template
-    tracker.engine.template = lambda crops: (  # type: ignore[method-assign]
+    tracker.engine.template = lambda crops, target: (  # type: ignore[method-assign]
         features.append(inner(crops)) or features[-1]
     )
     frames = [(disc_frame(160, 120, radius),) * 2 for radius in (RADIUS, RADIUS + 6)]
@@ -360,7 +360,7 @@ def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
     for shift in (False, True):
         tracker = disc_tracker(thermal_mean_shift=shift)
         inner = tracker.engine.template
-        tracker.engine.template = lambda pair, inner=inner: crops.append(pair) or inner(pair)
+        tracker.engine.template = lambda pair, _, inner=inner: crops.append(pair) or inner(pair)
         tracker.init(
             disc_frame(100, 120, RADIUS), disc_frame(100, 120, RADIUS) // 2, disc_box(100, 120)
         )

@@ -118,8 +118,8 @@ def target_files(path: Path, count: int) -> list[Path]:
 
 def _labelled(option: str, paths: list[Path]) -> dict[str, str | Path | None]:
     """Paths by what messages call them."""
-    if len(paths) < 2:
-        return {option: path for path in paths}
+    if len(paths) == 1:
+        return {option: paths[0]}
     return {f"{option} of target {index}": path for index, path in enumerate(paths, 1)}
 
 
