@@ -4,8 +4,8 @@
     fused = fuse(rgb, tir)                    # (B, C, H, W) x 2 -> (B, C, H, W)
 
 ``FUSIONS`` lists the names. ``FusionPyramid`` fuses lists of levels, ``TokenFusion`` the tokens of
-transformer trackers; ``FusionLoss`` is eq. 15 of LRRNet. A fusion of your own derives from
-``Fusion`` and is named ``"package.module:Class"``.
+transformer trackers; ``FusionLoss`` is eq. 15 of LRRNet, ``ResidualLoss`` the loss of RFN. A fusion
+of your own derives from ``Fusion`` and is named ``"package.module:Class"``.
 """
 
 from fusion_modules.base import Fusion
@@ -14,6 +14,7 @@ from fusion_modules.layers import soft_threshold
 from fusion_modules.llrr import LLRRBlock, LLRRStack
 from fusion_modules.loss import FusionLoss
 from fusion_modules.pyramid import FusionPyramid
+from fusion_modules.residual_loss import ResidualLoss
 from fusion_modules.tokens import TokenFusion
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FusionPyramid",
     "LLRRBlock",
     "LLRRStack",
+    "ResidualLoss",
     "TokenFusion",
     "create_fusion",
     "soft_threshold",

@@ -90,6 +90,24 @@ def test_fixed_is_the_papers_average() -> None:
     np.testing.assert_allclose(out.probability, sigmoid(expected), rtol=1e-6)
 
 
+def test_dfat_halves_the_logits_of_two_modalities() -> None:
+    """cls = 0.5 (w_r cls_r + w_i cls_i) / (w_r + w_i); as ``fixed`` with a fused branch."""
+    branches = {
+        "rgb": response({(4, 4): 3.0}, floor=-4, loc=1.0),
+        "tir": response({(9, 2): 5.0}, floor=-2, loc=2.0),
+    }
+    out = decide("dfat", branches)
+    mean = 0.5 * branches["rgb"].logit + 0.5 * branches["tir"].logit
+    np.testing.assert_allclose(out.probability, sigmoid(0.5 * mean), rtol=1e-6)
+    assert (out.loc == 1.5).all()
+    blind = {**branches, "tir": response({}, floor=-2)}
+    half = sigmoid(0.5 * branches["rgb"].logit)
+    np.testing.assert_allclose(decide("dfat", blind).probability, half, rtol=1e-6)
+    branches["fused"] = response({(4, 4): 1.0})
+    one, other = decide("dfat", branches), decide("fixed", branches)
+    np.testing.assert_array_equal(one.probability, other.probability)
+
+
 def test_fixed_leaves_out_a_modality_that_sees_nothing() -> None:
     rgb, empty = response({(4, 5): 3.0}), response({})
     out = decide("fixed", {"rgb": rgb, "tir": empty})

@@ -152,6 +152,28 @@ def test_branches_can_be_switched_off(branches: tuple[str, ...]) -> None:
     assert set(out.search_levels) == levels
 
 
+def test_levels_before_the_neck_are_given_where_the_fusion_is() -> None:
+    sides = crops(127, 2), crops(255, 2)
+    at_neck = lite()(*sides)
+    assert not at_neck.search_backbone and not at_neck.template_backbone
+    assert [m.shape for m in at_neck.template_levels["fused"]] == [(2, 8, 7, 7)] * 3
+    network = lite(fuse_at="backbone")
+    out = network(*sides)
+    for levels, crop, cells in (
+        (out.template_backbone, sides[0], 15),
+        (out.search_backbone, sides[1], 31),
+    ):
+        raw = network.backbone(network.input(crop["rgb"]))
+        assert set(levels) == {"rgb", "tir", "fused"}
+        assert network.fusion is not None
+        for level, expected in zip(levels["rgb"], raw, strict=True):
+            close(level, expected)
+        fused = network.fusion(levels["rgb"], levels["tir"])
+        for level, expected in zip(levels["fused"], fused, strict=True):
+            close(level, expected)
+            assert level.shape[2:] == (cells, cells)
+
+
 def test_a_branch_that_is_off_costs_no_backbone_pass() -> None:
     network = lite(branches=("rgb",))
     batches = []

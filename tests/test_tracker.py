@@ -355,6 +355,22 @@ def test_a_template_update_takes_its_rate_of_the_present_appearance() -> None:
     np.testing.assert_allclose(state.template["rgb"], 0.75 * first + 0.25 * present, rtol=1e-6)
 
 
+@pytest.mark.parametrize("source", ["first", "last"])
+def test_a_second_update_blends_with_the_first_template_or_with_the_last(source: str) -> None:
+    settings = {"template_update_rate": 0.25, "template_update_from": source}
+    tracker, features = disc_tracker(template_update_every=1, **settings), []
+    inner = tracker.engine.template
+    tracker.engine.template = lambda crops: (  # type: ignore[method-assign]
+        features.append(inner(crops)) or features[-1]
+    )
+    frames = [(disc_frame(160, 120, RADIUS + 6 * t),) * 2 for t in range(3)]
+    state = follow(tracker, frames, disc_box(160, 120))[-1]
+    first, second, third = (feature["rgb"] for feature in features)
+    weights = {"first": (0.75, 0, 0.25), "last": (0.75**2, 0.75 * 0.25, 0.25)}[source]
+    expected = weights[0] * first + weights[1] * second + weights[2] * third
+    np.testing.assert_allclose(state.template["rgb"], expected, rtol=1e-6)
+
+
 def test_thermal_mean_shift_changes_only_the_thermal_crop() -> None:
     crops = []
     for shift in (False, True):

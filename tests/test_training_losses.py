@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from fusion_modules import FusionLoss, ResidualLoss
 from rgbt_track.config.tracker import AnchorConfig
-from rgbt_track.config.training import LossConfig, OptimizerConfig
+from rgbt_track.config.training import LossConfig, OptimizerConfig, TrainingConfig
 from rgbt_track.models.anchors import anchor_boxes, decode_offsets
 from rgbt_track.models.interface import Response
 from rgbt_track.models.losses import best_boxes, branch_sums, iou_cxcywh
 from rgbt_track.models.network import NetworkOutput
 from rgbt_track.training.criterion import Criterion
-from rgbt_track.training.schedule import learning_rate
+from rgbt_track.training.schedule import describe_rate, learning_rate, rate_factor
 
 BATCH, SIZE = 3, 5
 ANCHORS = torch.from_numpy(anchor_boxes(AnchorConfig(ratios=(0.5, 2.0), scales=(4.0,)), SIZE))
@@ -134,6 +135,39 @@ def test_sums_over_ranks_divided_by_shared_counts_are_the_loss_of_one_process() 
         assert float(mean) == pytest.approx(float(whole[name]), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["llrr", "rfn"])
+@pytest.mark.parametrize("place", ["neck", "backbone"])
+@pytest.mark.parametrize("sides", [("search",), ("template",), ("search", "template")])
+def test_the_feature_loss_is_summed_over_the_chosen_sides_of_the_chosen_levels(
+    kind: str, place: str, sides: tuple[str, ...]
+) -> None:
+    response, labels, loc = example(2)
+    generator = torch.Generator().manual_seed(7)
+    levels = [
+        {n: [torch.randn(2, 4, 6, 5, generator=generator)] * 3 for n in ("rgb", "tir", "fused")}
+        for _ in range(4)
+    ]
+    output = NetworkOutput({"fused": response}, *levels)
+    config = LossConfig(feature_kind=kind, feature_at=place, feature_sides=sides)  # type: ignore[arg-type]
+    batch = {"labels": torch.stack([labels] * 3, 1), "loc": loc}
+    terms = Criterion(config, ANCHORS, ("fused",), True)(output, batch)
+    own = ("search", "template")
+    chosen = [levels[own.index(side) + 2 * (place == "backbone")] for side in sides]
+    loss = FusionLoss() if kind == "llrr" else ResidualLoss()
+    parts = [loss(maps["fused"], maps["rgb"], maps["tir"]) for maps in chosen]
+    for part in parts[0]:
+        name = "feature" if part == "total" else f"feature_{part}"
+        assert float(terms[name]) == pytest.approx(sum(float(p[part]) for p in parts), rel=1e-5)
+    without = float(terms["cls_fused"]) + 1.2 * float(terms["loc_fused"])
+    assert float(terms["total"]) == pytest.approx(without + 0.1 * float(terms["feature"]), rel=1e-5)
+
+
+def test_sides_of_the_feature_loss_are_named_once() -> None:
+    for sides in ((), ("search", "search")):
+        with pytest.raises(ValueError, match="expected search, template or both"):
+            LossConfig(feature_sides=sides)  # type: ignore[arg-type]
+
+
 def test_a_batch_without_targets_has_a_finite_loss_with_gradient() -> None:
     response, labels, loc = example(2)
     response = Response(response.cls.requires_grad_(), response.loc.requires_grad_())
@@ -203,6 +237,16 @@ def test_warm_up_and_log_decay() -> None:
     decay = [learning_rate(config, epoch, 50) for epoch in range(10, 51)]
     ratios = np.array(decay[1:]) / decay[:-1]
     assert np.ptp(ratios) < 1e-12  # a straight line in the logarithm
+
+
+def test_rates_follow_the_pairs_of_a_step() -> None:
+    config = TrainingConfig(batch=4, accumulate=2, optimizer=OptimizerConfig(lr=0.005, lr_batch=32))
+    assert rate_factor(config, 1) == 0.25 and rate_factor(config, 8) == 2.0
+    line = "learning rate 0.0025 with 16 pairs a step (batch 4 x 2 processes x accumulate 2)"
+    assert describe_rate(config, 2) == f"{line}: 0.005 is for 32"
+    unscaled = TrainingConfig(batch=4, optimizer=OptimizerConfig(lr=0.005))
+    assert rate_factor(unscaled, 3) == 1.0
+    assert describe_rate(unscaled, 1).startswith("learning rate 0.005 with 4 pairs a step")
 
 
 @pytest.mark.parametrize("schedule", ["log", "cosine", "constant"])

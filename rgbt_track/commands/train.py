@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,7 @@ def train(
         devices=count,
         nodes=nodes,
         accelerator=accelerator,
+        notify=partial(typer.echo, err=True),
     )
     if is_main_process():
         typer.echo(f"weights: {weights}")

@@ -107,6 +107,8 @@ class TrackingConfig:
         template_update_every: frames between template updates, 0 for none; DFAT's is 15.
         template_update_rate: share of the present appearance in an updated template, in [0, 1].
         template_update_score: no update below this score, in [0, 1].
+        template_update_from: what the present appearance is blended with: the ``first`` template,
+            so that errors do not build up, or the ``last`` one, a running mean (DFAT's code).
         threads: CPU threads for the network; 0: as many as torch is set to. A small network
             needs 1: more make it little faster alone and many times slower beside other programs.
         smallest_side: least width and height of a box in image pixels.
@@ -124,13 +126,14 @@ class TrackingConfig:
     penalty_k: float = 0.10
     window_influence: float = 0.41
     size_lr: float = 0.32
-    decision: Literal["fixed", "adaptive", "agreement"] = "adaptive"
+    decision: Literal["fixed", "dfat", "adaptive", "agreement"] = "adaptive"
     decision_constants: DecisionConfig = DecisionConfig()
     calibrate_branches: bool = False
     thermal_mean_shift: bool = False
     template_update_every: int = 0
     template_update_rate: float = 0.1
     template_update_score: float = 0.8
+    template_update_from: Literal["first", "last"] = "first"
     threads: int = 0
     smallest_side: float = 2.0
     score_scale: float = 1.0

@@ -25,7 +25,11 @@ class LossConfig:
     Args:
         cls: weight of the classification.
         loc: weight of the regression of the offsets.
-        feature: weight of the feature loss (eq. 15); 0 switches it off.
+        feature: weight of the feature loss; 0 switches it off.
+        feature_kind: which one: ``llrr``, eq. 15 of LRRNet, or ``rfn``, the one of DFAT with RFN.
+        feature_at: the levels it compares: behind the ``neck``, or those of the ``backbone`` with
+            ``model.fuse_at: backbone``.
+        feature_sides: the crops it is summed over, of ``search`` and ``template``.
         iou: weight of 1 - IoU of the decoded boxes; 0 switches it off.
         distill_response: weight of the divergence of the scores from ``training.teacher``'s; 0
             switches it off.
@@ -33,12 +37,15 @@ class LossConfig:
         classification: ``cross_entropy`` (pysot); with ``quality`` the score of a target anchor
             learns the overlap of its own box, by quality focal loss.
         regression: ``l1`` (pysot) or ``smooth_l1``.
-        feature_levels: indices of the shallow, middle and deep level of eq. 15.
+        feature_levels: indices of the shallow, middle and deep level of eq. 15; RFN's takes all.
     """
 
     cls: float = 1.0
     loc: float = 1.2
     feature: float = 0.1
+    feature_kind: Literal["llrr", "rfn"] = "llrr"
+    feature_at: Literal["neck", "backbone"] = "neck"
+    feature_sides: tuple[Literal["search", "template"], ...] = ("search",)
     iou: float = 0.0
     distill_response: float = 0.0
     distill_box: float = 0.0
@@ -50,6 +57,10 @@ class LossConfig:
         for name in ("distill_response", "distill_box"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+        if not self.feature_sides or len(set(self.feature_sides)) < len(self.feature_sides):
+            raise ValueError(
+                f"feature_sides is {list(self.feature_sides)}; expected search, template or both"
+            )
 
     @property
     def distills(self) -> bool:
@@ -64,6 +75,9 @@ class OptimizerConfig:
     Args:
         name: ``sgd`` or ``adamw``.
         lr: learning rate of the heads after the warm-up.
+        lr_batch: pairs per step that ``lr``, ``final_lr`` and ``warmup_lr`` are meant for. A run
+            with n pairs per step, over all processes and accumulated batches, takes n / lr_batch of
+            them (Goyal et al., 2017). 0: they hold for any number.
         final_lr: learning rate at the end of the run.
         warmup_lr: learning rate at the start of the warm-up.
         warmup_epochs: epochs of linear growth from ``warmup_lr`` to ``lr``.
@@ -90,6 +104,7 @@ class OptimizerConfig:
     fusion: float = 1.0
     frozen_backbone_epochs: int = 0
     clip: float = 10.0
+    lr_batch: int = 0
 
 
 @dataclass(frozen=True)

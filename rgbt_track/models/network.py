@@ -17,6 +17,7 @@ The tracker calls the two sides apart (``template_levels`` and ``kernels`` once 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -31,14 +32,19 @@ Crops = Mapping[str, Tensor]
 
 
 class NetworkOutput(NamedTuple):
-    """For training: responses of the branches that are on, and every level of the search side.
+    """For training: responses of the branches that are on, and every level of both sides.
 
     The levels hold both modalities even where only the fused branch is on: the feature loss
-    compares the fused levels with them.
+    compares the fused levels with them. ``search_levels`` and ``template_levels`` are those behind
+    the neck; ``search_backbone`` and ``template_backbone`` those before it where the fusion is at
+    the backbone, elsewhere empty, so that no memory is held for them.
     """
 
     responses: dict[str, Response]
     search_levels: dict[str, Levels]
+    template_levels: Mapping[str, Levels] = MappingProxyType({})
+    search_backbone: Mapping[str, Levels] = MappingProxyType({})
+    template_backbone: Mapping[str, Levels] = MappingProxyType({})
 
 
 class RGBTNetwork(nn.Module):
@@ -110,15 +116,7 @@ class RGBTNetwork(nn.Module):
         a network that is told it, and ignored by others.
         """
         levels = self._active(self._all_levels(crops, self.template_cells))
-        if not self.target_reference:
-            return levels
-        if target is None:
-            raise ValueError("this network has to be told the target's box in the template crop")
-        planes = target_planes(target, self.template_cells, self.stride, self.target_reference)
-        return {
-            name: [torch.cat([level, planes.to(level.dtype)], 1) for level in maps]
-            for name, maps in levels.items()
-        }
+        return self._tell_target(levels, target)
 
     def kernels(self, levels: Mapping[str, Levels]) -> Kernels:
         """The heads' template side, of ``template_levels``: computed once per template."""
@@ -139,29 +137,60 @@ class RGBTNetwork(nn.Module):
 
         ``target`` as in ``template_levels``.
         """
-        template = self.template_levels(template_crops, target)
-        search = self._all_levels(search_crops)
-        responses = self._responses(self.kernels(template), search)
-        return NetworkOutput(responses, search)
+        template_backbone = self._before_neck(template_crops)
+        search_backbone = self._before_neck(search_crops)
+        template = self._behind_neck(template_backbone, self.template_cells)
+        search = self._behind_neck(search_backbone)
+        kernels = self.kernels(self._tell_target(self._active(template), target))
+        responses = self._responses(kernels, search)
+        if self.fuse_at == "neck":
+            return NetworkOutput(responses, search, template)
+        return NetworkOutput(responses, search, template, search_backbone, template_backbone)
 
     def _all_levels(self, crops: Crops, cells: int | None = None) -> dict[str, Levels]:
         """Every branch's levels that the crops allow, cropped to ``cells`` where given."""
+        return self._behind_neck(self._before_neck(crops), cells)
+
+    def _before_neck(self, crops: Crops) -> dict[str, Levels]:
+        """The backbone's levels, and the fused ones if they are fused here."""
         _check(crops)
         crops = {name: crop for name, crop in crops.items() if self._is_needed(name, crops)}
         if not crops:
             return {}
-        fuses = "fused" in self.branches and len(crops) == len(MODALITIES)
-        # Backbone: both modalities in one batch.
+        # Both modalities in one batch.
         levels = self._backbone_levels(crops)
-        if fuses and self.fuse_at == "backbone":
-            levels["fused"] = self._fuse(levels)
-        # Neck, and the template's center crop.
-        levels = _split(self.neck(_join(levels)), list(levels))
-        if cells is not None:
-            levels = {name: center_crop(maps, cells) for name, maps in levels.items()}
-        if fuses and self.fuse_at == "neck":
+        if self._fuses(levels) and self.fuse_at == "backbone":
             levels["fused"] = self._fuse(levels)
         return levels
+
+    def _behind_neck(
+        self, backbone_levels: Mapping[str, Levels], cells: int | None = None
+    ) -> dict[str, Levels]:
+        """The neck's levels, the template's cropped to ``cells``, and the fused ones."""
+        if not backbone_levels:
+            return {}
+        levels = _split(self.neck(_join(backbone_levels)), list(backbone_levels))
+        if cells is not None:
+            levels = {name: center_crop(maps, cells) for name, maps in levels.items()}
+        if self._fuses(levels) and self.fuse_at == "neck":
+            levels["fused"] = self._fuse(levels)
+        return levels
+
+    def _tell_target(self, levels: dict[str, Levels], target: Tensor | None) -> dict[str, Levels]:
+        """The template's levels with maps of the target's box, for a network that is told it."""
+        if not self.target_reference:
+            return levels
+        if target is None:
+            raise ValueError("this network has to be told the target's box in the template crop")
+        planes = target_planes(target, self.template_cells, self.stride, self.target_reference)
+        return {
+            name: [torch.cat([level, planes.to(level.dtype)], 1) for level in maps]
+            for name, maps in levels.items()
+        }
+
+    def _fuses(self, levels: Mapping[str, Levels]) -> bool:
+        """Whether there is a fused branch, and levels of both modalities for it."""
+        return "fused" in self.branches and all(name in levels for name in MODALITIES)
 
     def _is_needed(self, name: str, crops: Crops) -> bool:
         both = all(modality in crops for modality in MODALITIES)

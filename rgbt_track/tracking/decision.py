@@ -1,7 +1,8 @@
 """Decision-level fusion: one response from those of the RGB, the infrared and the fused branch.
 
 ``fixed`` is DFAT's rule (Tang et al., Exploring Fusion Strategies for Accurate RGBT Visual Object
-Tracking), with the fused branch joined as LRRNet's tracker does (TPAMI 2023, section 5.4).
+Tracking), with the fused branch joined as LRRNet's tracker does (TPAMI 2023, section 5.4); ``dfat``
+keeps the factor of DFAT's code where there is no fused branch.
 ``adaptive`` and ``agreement`` are our own: they weigh each branch by how clear the peak of its
 response is, and the second one joins only branches that agree on the box.
 """
@@ -70,9 +71,22 @@ def decide_fixed(responses: Mapping[str, BranchResponse], context: DecisionConte
     Logits are averaged. The modalities count equally, but one that finds no anchor more likely
     target than background is left out, unless that leaves none. Offsets are the plain mean.
     """
+    return _join_fixed(responses, 0.5 if len(responses) > 1 and "fused" in responses else 1.0)
+
+
+def decide_dfat(responses: Mapping[str, BranchResponse], context: DecisionContext) -> Decision:
+    """As ``fixed``, and two modalities without a fused branch make half of a logit.
+
+    So DFAT's code has it, cls = 0.5 (w_r cls_r + w_i cls_i) / (w_r + w_i): probabilities are
+    nearer to 0.5, beside which penalty and window count for more.
+    """
+    return _join_fixed(responses, 0.5 if len(responses) > 1 else 1.0)
+
+
+def _join_fixed(responses: Mapping[str, BranchResponse], share: float) -> Decision:
+    """The modalities weigh ``share`` together, and so does the fused branch."""
     single = [name for name in ("rgb", "tir") if name in responses]
     single = [name for name in single if responses[name].logit.max() > 0] or single
-    share = 0.5 if single and "fused" in responses else 1.0
     weights = {name: share / len(single) if name in single else 0.0 for name in responses}
     if "fused" in responses:
         weights["fused"] = share
@@ -207,6 +221,7 @@ def peak_margin(probability: Array, radius: int = 3, second_peak_weight: float =
 
 DECISIONS: dict[str, Rule] = {
     "fixed": decide_fixed,
+    "dfat": decide_dfat,
     "adaptive": decide_adaptive,
     "agreement": decide_by_agreement,
 }

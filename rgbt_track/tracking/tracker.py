@@ -223,7 +223,7 @@ class Tracker:
         """Template update: DFAT's every N frames, and a modality that was missing until now.
 
         The new template is the first one blended with the present appearance, never with an
-        earlier blend, so that errors do not build up (our own choice; DFAT's text leaves it open).
+        earlier blend, so that errors do not build up; or, as in DFAT's code, the last blend is.
         """
         settings = self.settings
         if state.score < settings.template_update_score:
@@ -241,8 +241,9 @@ class Tracker:
         if not every or state.frame % every:
             return state
         present = self._template(state, frames)
-        rate = settings.template_update_rate
-        return replace(state, template=self.engine.blend(state.first_template, present, rate))
+        old = state.template if settings.template_update_from == "last" else state.first_template
+        blend = self.engine.blend(old, present, settings.template_update_rate)
+        return replace(state, template=blend)
 
     def _calibrate_branches(self, state: TrackState, frames: Frames) -> dict[str, float]:
         """Reliability: mean overlap of each branch's best box with the target in displaced crops.

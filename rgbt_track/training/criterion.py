@@ -1,6 +1,6 @@
-"""The training loss: the branches' SiamRPN++ losses and eq. 15 on the fused levels.
+"""The training loss: the branches' SiamRPN++ losses and a feature loss on the fused levels.
 
-    sum over branches of (cls * CE + loc * L1 [+ iou * (1 - IoU)])  +  feature * eq. 15
+    sum over branches of (cls * CE + loc * L1 [+ iou * (1 - IoU)])  +  feature * eq. 15 (or RFN's)
     [+ sum over branches of (distill_response * KL + distill_box * (1 - IoU)), to a teacher]
 
 with SiamRPN++'s 1.0 and 1.2 and DFAT's 0.1. Under ``stage: fusion`` only the fused branch has a
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion_modules import FusionLoss
+from fusion_modules import FusionLoss, ResidualLoss
 from rgbt_track.config.training import LossConfig
 from rgbt_track.modalities import BRANCHES
 from rgbt_track.models.distillation import distillation_sums
@@ -33,7 +33,7 @@ class Criterion(nn.Module):
         config: weights of the terms.
         anchors: (k * S * S, 4) cx, cy, w, h from the crop's center.
         branches: the branches that have a loss.
-        has_feature_loss: whether eq. 15 is added; needs the fused branch.
+        has_feature_loss: whether the feature loss is added; needs the fused branch.
     """
 
     anchors: Tensor
@@ -49,7 +49,7 @@ class Criterion(nn.Module):
         self.config = config
         self.branches = branches
         self.register_buffer("anchors", anchors, persistent=False)
-        self.feature = FusionLoss(levels=config.feature_levels) if has_feature_loss else None
+        self.feature = _feature_loss(config) if has_feature_loss else None
 
     def forward(
         self, output: NetworkOutput, batch: Mapping[str, Any], share: Share | None = None
@@ -97,16 +97,21 @@ class Criterion(nn.Module):
                 weighted.append(config.distill_response * distilled[f"distill_response_{name}"])
                 weighted.append(config.distill_box * distilled[f"distill_box_{name}"])
         total = torch.stack(weighted).sum()
-        # Eq. 15 on the search levels; the single modalities' are targets.
+        # The feature loss; the single modalities' levels are targets.
         if self.feature is not None:
-            levels = output.search_levels
-            features = self.feature(levels["fused"], levels["rgb"], levels["tir"])
-            for part in ("shallow", "middle", "deep"):
-                terms[f"feature_{part}"] = features[part]
-            terms["feature"] = features["total"]
-            total = total + config.feature * features["total"]
+            features = self._features(self.feature, output)
+            terms.update({f"feature_{part}": value for part, value in features.items()})
+            terms["feature"] = terms.pop("feature_total")
+            total = total + config.feature * terms["feature"]
         terms["total"] = total
         return terms
+
+    def _features(self, loss: nn.Module, output: NetworkOutput) -> dict[str, Tensor]:
+        """The parts and the ``total`` of the feature loss, summed over its sides."""
+        place = "backbone" if self.config.feature_at == "backbone" else "levels"
+        sides = [getattr(output, f"{side}_{place}") for side in self.config.feature_sides]
+        parts = [loss(levels["fused"], levels["rgb"], levels["tir"]) for levels in sides]
+        return {name: torch.stack([part[name] for part in parts]).sum() for name in parts[0]}
 
     def _distillation(
         self,
@@ -151,3 +156,10 @@ class Criterion(nn.Module):
                 overlaps = iou_cxcywh(boxes, batch["box"]) * positive
                 means[name] = overlaps.sum() / positive.sum().clamp(min=1)
         return means
+
+
+def _feature_loss(config: LossConfig) -> nn.Module:
+    """Eq. 15 of LRRNet, or RFN's loss."""
+    if config.feature_kind == "rfn":
+        return ResidualLoss()
+    return FusionLoss(levels=config.feature_levels)

@@ -16,7 +16,7 @@ from rgbt_track.tracking.run import track_sequence
 from rgbt_track.training.criterion import Criterion, Share
 from rgbt_track.training.frozen_backbone import FrozenBackbone
 from rgbt_track.training.lightning_internals import current_epoch, progress
-from rgbt_track.training.schedule import learning_rate
+from rgbt_track.training.schedule import learning_rate, rate_factor
 from rgbt_track.training.stages import (
     freeze_for_stage,
     frozen_parts,
@@ -30,7 +30,8 @@ Batch = dict[str, Any]
 class TrackingModule(pl.LightningModule):
     """One network in training; its weights start from ``config.training.seed``.
 
-    Raises ``ValueError`` when the stage does not fit the network's branches.
+    Raises ``ValueError`` when the stage does not fit the network's branches, or the place of the
+    feature loss that of the fusion.
     """
 
     def __init__(self, config: Config):
@@ -45,6 +46,12 @@ class TrackingModule(pl.LightningModule):
         size = self.network.response_size(config.tracking.search_size)
         anchors = torch.from_numpy(anchor_boxes(config.model.anchors, size))
         has_feature_loss = "fused" in branches and training.loss.feature > 0
+        place, fuse_at = training.loss.feature_at, config.model.fuse_at
+        if has_feature_loss and place == "backbone" and fuse_at != "backbone":
+            raise ValueError(
+                f"loss.feature_at {place} compares fused levels of the backbone, but model.fuse_at "
+                f"is {fuse_at}: set model.fuse_at=backbone, or loss.feature_at=neck"
+            )
         self.criterion = Criterion(training.loss, anchors, branches, has_feature_loss)
 
     def losses(self, batch: Batch, share: Share | None = None) -> dict[str, Tensor]:
@@ -104,6 +111,7 @@ class TrackingModule(pl.LightningModule):
         training = self.config.training
         epoch = progress(self.trainer) * training.epochs
         rate = learning_rate(training.optimizer, epoch, training.epochs)
+        rate *= rate_factor(training, self.trainer.world_size)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.log("train/lr", rate)

@@ -8,6 +8,7 @@ The folder keeps ``config.yaml``, ``run.json`` (commit, versions, machine, seed)
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -21,6 +22,7 @@ from rgbt_track.training.datamodule import PairData
 from rgbt_track.training.fit import WEIGHTS, Run, begin, draw_run, fit, make_trainer
 from rgbt_track.training.init_weights import load_start
 from rgbt_track.training.module import TrackingModule
+from rgbt_track.training.schedule import describe_rate
 
 BEST = "best.safetensors"
 
@@ -34,6 +36,7 @@ def train(
     nodes: int = 1,
     accelerator: str = "auto",
     progress: bool = True,
+    notify: Callable[[str], object] | None = None,
 ) -> Path:
     """Train an experiment into the folder ``out``; returns its weights file.
 
@@ -45,6 +48,7 @@ def train(
         nodes: number of machines; Lightning's.
         accelerator: auto, cpu, gpu or mps; Lightning's.
         progress: show a progress bar.
+        notify: is told in one line what the learning rate is.
 
     Raises:
         ValueError: settings that do not fit, or data that cannot be used.
@@ -57,6 +61,8 @@ def train(
     if not resume:
         load_start(module.network, config.training)
     trainer = make_tracking_trainer(run, config, validates=bool(data.sequences))
+    if notify is not None and trainer.is_global_zero:
+        notify(describe_rate(config.training, trainer.world_size))
     fit(run, config, trainer, module, data, done)
     if trainer.is_global_zero:
         # The last weights, and the best of the validation.
