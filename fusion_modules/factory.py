@@ -83,9 +83,9 @@ def load_class(path: str) -> Callable[..., Any]:
     module_name, _, class_name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError, TypeError) as error:
+    except (Exception, SystemExit) as error:  # a module of anybody's may raise anything
         raise ValueError(
-            f"fusion {path!r}: cannot import {module_name!r} ({error}); "
+            f"fusion {path!r}: cannot import {module_name!r} ({type(error).__name__}: {error}); "
             "install it, or put its folder on PYTHONPATH"
         ) from error
     value = getattr(module, class_name, None)

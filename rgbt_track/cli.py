@@ -7,6 +7,7 @@ torch nor OpenCV.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rgbt_track import __version__
-from rgbt_track.environment import wait_passively
+from rgbt_track.environment import print_plain_warnings, wait_passively
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -176,19 +177,35 @@ def _version(
 
 
 def main() -> None:
-    """Run the command line; a user's fault prints one line and exits with 1.
+    """Run the command line; whatever goes wrong prints one line and exits with 1.
 
-    ``RGBT_TRACK_DEBUG=1`` shows the traceback instead.
+    The user's fault (a file, a setting, a path) is named by itself; a fault of ours is said to be
+    one. ``RGBT_TRACK_DEBUG=1`` shows the traceback instead.
     """
     wait_passively()
+    print_plain_warnings()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8
+            stream.reconfigure(errors="backslashreplace")
     # What OpenCV and its codecs say of a bad file, in many lines, comes before our one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         app()
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except Exception as error:
         if os.environ.get("RGBT_TRACK_DEBUG"):
             raise
-        line = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {_fault_line(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _fault_line(error: Exception) -> str:
+    line = " ".join(str(error).split())
+    if isinstance(error, (ValueError, OSError, ModuleNotFoundError)):
+        return line or type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"not enough memory{f': {line}' if line else ''}"
+    return (
+        f"internal: {type(error).__name__}: {line or 'no message'}; please report it with the "
+        "traceback that RGBT_TRACK_DEBUG=1 shows"
+    )

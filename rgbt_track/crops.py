@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rgbt_track.boxes import Boxes
 
+_LARGEST_COPY = 4096  # pixels; the side of a region whose padded copy takes 48 MiB
+
 
 def context_side(width: float, height: float, context: float = 0.5) -> float:
     """Side of the square around a target with its context: SiamFC's ``sqrt((w+p)(h+p))``.
@@ -102,6 +104,8 @@ class CropRegion:
         y0, y1 = np.clip([self.top, self.top + self.side], 0, height)
         patch = image[y0:y1, x0:x1]
         if patch.shape[0] != self.side or patch.shape[1] != self.side:
+            if self.side > _LARGEST_COPY:
+                return self._sample(image, np.asarray(pad_value, float).astype(image.dtype))
             padded = np.empty((self.side, self.side, image.shape[2]), image.dtype)
             padded[:] = np.asarray(pad_value, float).astype(image.dtype)
             padded[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = patch
@@ -109,3 +113,33 @@ class CropRegion:
         if self.side == self.size:
             return np.ascontiguousarray(patch)
         return cv2.resize(patch, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
+    def _sample(self, image: NDArray[np.uint8], pad_value: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As ``cut``, up to rounding, at the memory of the crop, not of the region.
+
+        For a box as long as a very wide image, whose square is mostly outside.
+        """
+        places = (np.arange(self.size) + 0.5) * (self.side / self.size) - 0.5
+        places = np.clip(places, 0, self.side - 1)
+        low = np.minimum(places.astype(int), max(self.side - 2, 0))
+        share = (places - low)[:, None]
+        rows = self._values(image, low[:, None] + self.top, low + self.left, pad_value)
+        right = self._values(image, low[:, None] + self.top, low + self.left + 1, pad_value)
+        below = self._values(image, low[:, None] + self.top + 1, low + self.left, pad_value)
+        corner = self._values(image, low[:, None] + self.top + 1, low + self.left + 1, pad_value)
+        upper = rows + (right - rows) * share
+        lower = below + (corner - below) * share
+        return np.rint(upper + (lower - upper) * share[:, None]).astype(image.dtype)
+
+    @staticmethod
+    def _values(
+        image: NDArray[np.uint8],
+        rows: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        pad_value: NDArray[np.uint8],
+    ) -> NDArray[np.float32]:
+        """The pixels at ``rows`` (R, 1) and ``columns`` (C,), padded outside: (R, C, 3) floats."""
+        height, width = image.shape[:2]
+        is_inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        pixels = image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+        return np.where(is_inside[..., None], pixels, pad_value).astype(np.float32)

@@ -121,7 +121,7 @@ def test_faults_of_attribute_and_absence_files(tmp_path):
     path.write_text("0,1,2")
     refused(ValueError, "lasher", tmp_path, path, "3 values; expected 19 of 0 or 1")
     (plain(tmp_path / "p") / "attributes.json").write_text("{")
-    refused(ValueError, "plain", tmp_path / "p", "attributes.json: not a JSON file")
+    refused(ValueError, "plain", tmp_path / "p", "attributes.json: not JSON")
 
 
 def test_masks_of_another_number(tmp_path):

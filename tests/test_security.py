@@ -116,6 +116,8 @@ def test_names_in_weights_are_never_imported(
     box, out = ("--box", "20,30,22,30"), tmp_path / "boxes.txt"
     _, _, error = run("track", *pair, *box, "--weights", path, "--out", out)
     assert "Traceback" not in error
+    for command in (("info", path), ("track", *pair, *box, "--tracker", path, "--out", out)):
+        assert "weights name no code" in refused(run(*command))
     network = {"name": "payload:Run", "arguments": {}}
     tensors = load_file(SHIPPED / "lrrnet.safetensors")
     save_file(tensors, path, metadata={"image_fusion": json.dumps(network)})

@@ -14,8 +14,9 @@ from rgbt_track import __version__
 from rgbt_track.config.experiments import experiment_names
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.models.build import build_network
+from rgbt_track.models.engines.exported import is_export
 from rgbt_track.resources import WEIGHTS, default_tracker
-from rgbt_track.tracking.loading import own_weights, read_config
+from rgbt_track.tracking.loading import check_own_classes, own_weights, read_config
 
 _PACKAGES = (
     "torch",
@@ -67,6 +68,8 @@ def _version(package: str) -> str:
 
 def _print_tracker(name: str) -> None:
     config = read_config(name)
+    if is_export(name):
+        check_own_classes(config, name)
     network = build_network(config.model, seed=0)
     total = sum(parameter.numel() for parameter in network.parameters())
     typer.echo(yaml.safe_dump(to_mapping(config), sort_keys=False).rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rgbt_track.config.parsing import read_yaml
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.resources import find_yaml, names
 
 Task = Literal["tracking", "image_fusion"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fusion_modules.image.losses import ImageLossWeights
+from rgbt_track.config.bounds import MAX_COUNT, MAX_SIDE, MAX_WORKERS, check_bounds
 from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.overrides import read_values
 from rgbt_track.config.parsing import from_mapping
@@ -123,6 +124,9 @@ class ImageTrainingConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
         if self.side < 16:
             raise ValueError(f"side is {self.side}; the fourth block of VGG-16 needs at least 16")
+        check_bounds(self, side=(16, MAX_SIDE), workers=(0, MAX_WORKERS), seed=(0, 2**32 - 1))
+        counts = ("epochs", "batch", "pairs_per_epoch", "checkpoint_every")
+        check_bounds(self, **dict.fromkeys(counts, (1, MAX_COUNT)))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rgbt_track.config.parsing import read_yaml
+from rgbt_track.config.yaml_files import parse_yaml, read_yaml
 
 
 def read_values(path: Path, settings: Iterable[str] = ()) -> dict[str, Any]:
@@ -19,8 +17,8 @@ def read_values(path: Path, settings: Iterable[str] = ()) -> dict[str, Any]:
         if not equals or not all(key.split(".")):
             raise ValueError(f"{setting!r} is no setting; expected key.key=value")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = parse_yaml(text)
+        except ValueError as error:
             raise ValueError(
                 f"{setting!r}: not a YAML value: {' '.join(str(error).split())}"
             ) from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rgbt_track.config.bounds import MAX_COUNT, MAX_SIDE, check_bounds, check_shares
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.resources import check_choice
 
@@ -53,6 +54,8 @@ class SourceConfig:
             raise ValueError("a source needs either 'lmdb' or 'dataset' (with 'folder')")
         if self.weight <= 0 or self.frame_range < 0:
             raise ValueError(f"weight {self.weight} must be positive and frame_range at least 0")
+        counts = ("frame_range", "leave_out", "left_out")
+        check_bounds(self, **dict.fromkeys(counts, (0, MAX_COUNT)))
 
     @property
     def label(self) -> str:
@@ -85,6 +88,7 @@ class StoreConfig:
                 f"size {self.size} must be at least 16, factor {self.factor} at least 1, "
                 f"quality {self.quality} in 1..100"
             )
+        check_bounds(self, size=(16, MAX_SIDE), factor=(1, 100), context=(0, 100))
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,12 @@ class AugmentConfig:
     noisy: float = 0.04
     obscured: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_shares(self, ("blur", "flip", "gray", "black", "frozen", "noisy", "obscured"))
+        pixels = ("template_shift", "search_shift", "registration", "noise")
+        check_bounds(self, **dict.fromkeys(pixels, (0, MAX_SIDE)))
+        check_bounds(self, template_scale=(0, 10), search_scale=(0, 10), color=(0, 10))
+
 
 @dataclass(frozen=True)
 class TargetConfig:
@@ -146,6 +156,11 @@ class TargetConfig:
     total: int = 64
     negative_pair_anchors: int = 16
     best_is_positive: bool = False
+
+    def __post_init__(self) -> None:
+        check_shares(self, ("positive_iou", "negative_iou"))
+        counts = ("positives", "total", "negative_pair_anchors")
+        check_bounds(self, **dict.fromkeys(counts, (0, MAX_COUNT)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses, read from YAML.
+"""Settings as frozen dataclasses, read from mappings.
 
 An unknown key is an error that names the nearest valid one, so that no misspelt setting is
 ignored.
@@ -7,17 +7,17 @@ ignored.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeVar
-
-import yaml
 
 from rgbt_track.resources import check_choice
 
 T = TypeVar("T")
+
+_MAX_INTEGER = 2**63 - 1
 
 # class: {old key: key}. Weights files, stores and run folders keep the keys of the version that
 # wrote them.
@@ -25,18 +25,6 @@ RENAMED_KEYS: dict[str, dict[str, str]] = {
     "AugmentConfig": {"colour": "color", "veiled": "obscured"},
     "TrackingConfig": {"test_branches": "calibrate_branches"},
 }
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; ``ValueError`` in one line if it holds anything else."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: not a YAML file: {reason}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
-    return values
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -113,6 +101,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is Any:
         return value
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        raise ValueError(f"{where} is a number of {len(str(value))} digits; that is too large")
+    if kind is float and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is {value}; expected a finite number")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):

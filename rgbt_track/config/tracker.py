@@ -11,10 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rgbt_track.config.bounds import (
+    MAX_CHANNELS,
+    MAX_COUNT,
+    MAX_SIDE,
+    MAX_THREADS,
+    check_arguments,
+    check_bounds,
+)
 from rgbt_track.config.experiments import experiment_names, find_experiment
 from rgbt_track.config.overrides import read_values
-from rgbt_track.config.parsing import from_mapping, read_yaml
+from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.training import TrainingConfig
+from rgbt_track.config.yaml_files import read_yaml
+
+_MAX_ANCHORS = 1000
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,11 @@ class AnchorConfig:
     stride: int = 8
     ratios: tuple[float, ...] = (0.33, 0.5, 1.0, 2.0, 3.0)
     scales: tuple[float, ...] = (8.0,)
+
+    def __post_init__(self) -> None:
+        check_bounds(self, stride=(1, 256), ratios=(0.001, 1000), scales=(0.001, 1000))
+        if not 1 <= len(self.ratios) * len(self.scales) <= _MAX_ANCHORS:
+            raise ValueError(f"ratios times scales must be 1 to {_MAX_ANCHORS} anchors")
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,12 @@ class ModelConfig:
     head_channels: int | tuple[int, ...] = 256
     target_encoding: bool = False
     anchors: AnchorConfig = AnchorConfig()
+
+    def __post_init__(self) -> None:
+        channels = (1, MAX_CHANNELS)
+        check_bounds(self, neck_channels=channels, head_channels=channels, template_cells=(1, 64))
+        check_arguments("backbone_args", self.backbone_args)
+        check_arguments("fusion_args", self.fusion_args)
 
     @property
     def is_learned(self) -> bool:
@@ -84,6 +106,9 @@ class DecisionConfig:
         for name in ("confidence_power", "reliability_power", "peak_radius"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+        check_bounds(
+            self, confidence_power=(0, 100), reliability_power=(0, 100), peak_radius=(0, 1000)
+        )
 
 
 @dataclass(frozen=True)
@@ -164,6 +189,17 @@ class TrackingConfig:
         for name in ("context", "penalty_k", "size_lr", "smallest_side", *counts):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
+        check_bounds(
+            self,
+            search_size=(16, MAX_SIDE),
+            wide_search_size=(0, MAX_SIDE),
+            threads=(0, MAX_THREADS),
+            template_update_every=(0, MAX_COUNT),
+            context=(0, 100),
+            penalty_k=(0, 100),
+            size_lr=(0, 1),
+            smallest_side=(0, MAX_SIDE),
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rgbt_track.config.bounds import MAX_COUNT, MAX_WORKERS, check_bounds, check_shares
 from rgbt_track.config.pairs import (
     AugmentConfig,
     SourceConfig,
@@ -61,6 +62,7 @@ class LossConfig:
             raise ValueError(
                 f"feature_sides is {list(self.feature_sides)}; expected search, template or both"
             )
+        check_bounds(self, feature_levels=(0, 100))
 
     @property
     def distills(self) -> bool:
@@ -189,6 +191,19 @@ class TrainingConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
 
     def __post_init__(self) -> None:
+        counts = ("epochs", "batch", "pairs_per_epoch", "accumulate", "checkpoint_every")
+        check_bounds(
+            self, **dict.fromkeys((*counts, "log_every", "validate_every"), (1, MAX_COUNT))
+        )
+        check_bounds(
+            self,
+            workers=(0, MAX_WORKERS),
+            validation_frames=(0, MAX_COUNT),
+            keep_best=(0, MAX_COUNT),
+            seed=(0, 2**32 - 1),
+        )
+        shares = ("negative", "lookalike", "paste", "paste_objects", "distractors", "average")
+        check_shares(self, shares)
         if self.loss.distills and self.teacher.path is None:
             raise ValueError(
                 "loss.distill_response and loss.distill_box need a teacher: give teacher.path"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes, polygon_to_xywh, xywh_to_xyxy, xyxy_to_xywh
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
 from rgbt_track.io.box_files import read_box_rows
@@ -148,11 +148,11 @@ def absent_rows(boxes: Boxes, folder: Path, description: DatasetDescription) -> 
 def read_attributes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     """The attributes of a sequence: a JSON list of names, or 0/1 flags in the order ``names``."""
     if path.suffix == ".json":
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ValueError(f"{path}: not a JSON file") from None
-        return tuple(map(str, values.get("attributes", []) if isinstance(values, dict) else values))
+        values = parse_json("\n".join(read_lines(path)), path)
+        listed = values.get("attributes", []) if isinstance(values, dict) else values
+        if not isinstance(listed, list):
+            raise ValueError(f"{path}: attributes are {listed!r}; expected a list of names")
+        return tuple(map(str, listed))
     flags = _flags(path, len(names))
     return tuple(name for name, flag in zip(names, flags, strict=True) if flag)
 

@@ -8,22 +8,34 @@ own videos are read by the path of a YAML with the same keys.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
-from rgbt_track.config.parsing import from_mapping, read_yaml
+from rgbt_track.config.bounds import check_bounds
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.resources import check_choice, find_yaml
+
+_MAX_FRAMES = 10**9
 
 
 @dataclass(frozen=True)
 class SplitDescription:
-    """A part of a data set: by the release's list files if they are there, else by folder."""
+    """A part of a data set: by the release's list files if they are there, else by folder.
+
+    ``lists`` are patterns below the root.
+    """
 
     name: str
     lists: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     sequences: int | None = None
     frames: int | None = None
+
+    def __post_init__(self) -> None:
+        for pattern in self.lists:
+            if not pattern or PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+                raise ValueError(f"lists has {pattern!r}; expected a name below the root")
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,14 @@ class DatasetDescription:
                     raise ValueError(f"{pattern!r} needs one '*' and no '?' or '[': see the layout")
         if self.label_every < 1 or self.label_first < 0:
             raise ValueError("label_every must be at least 1 and label_first at least 0")
+        check_bounds(
+            self,
+            label_every=(1, _MAX_FRAMES),
+            label_first=(0, _MAX_FRAMES),
+            first_pixel=(-1, 1),
+            sequences=(0, _MAX_FRAMES),
+            frames=(0, _MAX_FRAMES),
+        )
 
     @property
     def labels_every_frame(self) -> bool:

@@ -121,6 +121,8 @@ def split_items(split: SplitDescription, root: Path, items: list[Item]) -> list[
 def _listed(path: Path, items: list[Item]) -> list[Item]:
     by_name = {item.name: item for item in items}
     names = [name for name in read_lines(path) if name]
+    if not names:
+        raise ValueError(f"{path}: lists no sequence; is the file whole?")
     missing = [name for name in names if name not in by_name]
     if missing:
         raise FileNotFoundError(

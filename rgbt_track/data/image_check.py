@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from rgbt_track.data.sequence import FrameFile
 from rgbt_track.io.frames import is_blank
+from rgbt_track.io.image_guard import decode_image
 from rgbt_track.io.videos import VideoFrame, read_video_frame
 
 _TAIL_BYTES = 256
@@ -63,10 +63,11 @@ def inspect_image(path: Path) -> ImageFacts:
         return ImageFacts(path, "empty file")
     if _is_truncated(data):
         return ImageFacts(path, f"cut short: no end mark after {len(data)} bytes")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        return ImageFacts(path, f"not a readable image ({len(data)} bytes)")
-    return ImageFacts(path, "", (image.shape[1], image.shape[0]), is_blank(image))
+    try:
+        image, warning = decode_image(data, cv2.IMREAD_UNCHANGED)
+    except ValueError as error:
+        return ImageFacts(path, str(error))
+    return ImageFacts(path, warning, (image.shape[1], image.shape[0]), is_blank(image))
 
 
 def _inspect_video(path: Path, numbers: set[int]) -> list[ImageFacts]:

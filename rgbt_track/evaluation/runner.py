@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.environment import limit_threads
+from rgbt_track.environment import limit_threads, print_plain_warnings
 from rgbt_track.evaluation.ground_truth import shift_origin
 from rgbt_track.evaluation.result_files import companion_path, read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
@@ -163,8 +164,8 @@ def _run_jobs_inline(
     for job in jobs:
         try:
             run_job(tracker, job, _offset_progress(before, total, on_progress))
-        except (ValueError, OSError, RuntimeError) as error:
-            failures.append(f"{job.sequence.name}: {error}")
+        except Exception as error:  # anybody's tracker may raise anything
+            failures.append(_failure(job, error))
         before += len(job.sequence)
     return failures
 
@@ -206,11 +207,19 @@ def _collect_failures(
         on_progress(counter.value, total)
         for future in finished:
             error = future.exception()
-            if isinstance(error, (ValueError, OSError, RuntimeError)):
-                failures.append(f"{futures[future].sequence.name}: {error}")
-            elif error is not None:
-                raise error
+            if isinstance(error, BrokenProcessPool):
+                raise OSError(
+                    "a worker process ended at once; was it killed, or is the memory full? The "
+                    "sequences that are done are kept"
+                )
+            if error is not None:
+                failures.append(_failure(futures[future], error))
     return failures
+
+
+def _failure(job: TrackingJob, error: BaseException) -> str:
+    kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
+    return f"{job.sequence.name}: {kind}{error}"
 
 
 def _start_worker(
@@ -218,6 +227,7 @@ def _start_worker(
 ) -> None:
     import cv2
 
+    print_plain_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles it and sets stop
     limit_threads(threads)
     cv2.setNumThreads(threads)

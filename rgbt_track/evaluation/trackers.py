@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from numpy.typing import ArrayLike
 
 from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.io.files import write_text
 
 FINGERPRINT_FILE = "tracker.json"
@@ -76,9 +77,17 @@ def make_tracker(
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"no tracker {name!r}: {error}; expected package.module:factory") from None
-    return factory(device=device)
+        tracker = factory(device=device)
+    except (Exception, SystemExit) as error:  # a module of anybody's may raise anything
+        raise ValueError(
+            f"no tracker {name!r}: {type(error).__name__}: {error}; expected "
+            "package.module:factory, called as factory(device=...)"
+        ) from error
+    if not all(callable(getattr(tracker, call, None)) for call in ("init", "update")):
+        raise ValueError(
+            f"{name} gave a {type(tracker).__name__}; expected an object with init and update"
+        )
+    return tracker  # type: ignore[no-any-return]
 
 
 def is_dotted(name: str) -> bool:
@@ -174,7 +183,7 @@ def claim_folder(
 
 def _read_fingerprint(path: Path) -> dict[str, Any]:
     try:
-        fingerprint = json.loads(path.read_text(encoding="utf-8"))
+        fingerprint = parse_json(path.read_bytes(), path)
     except ValueError:
         fingerprint = None
     if not isinstance(fingerprint, dict) or not isinstance(fingerprint.get(_DATA, {}), dict):

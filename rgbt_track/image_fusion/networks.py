@@ -13,6 +13,8 @@ from typing import Any
 
 from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
+from rgbt_track.config.bounds import check_arguments
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.models.build import seeded
 from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
 from rgbt_track.resources import WEIGHTS, check_choice
@@ -26,6 +28,7 @@ def build_image_network(name: str, arguments: dict[str, Any], seed: int | None =
     Raises ``ValueError`` for an unknown name or argument.
     """
     check_choice("unknown image network", name, IMAGE_NETWORKS)
+    check_arguments(f"image network {name!r}", arguments)
     with seeded(seed):
         try:
             return IMAGE_NETWORKS[name](**arguments)
@@ -63,16 +66,28 @@ def load_image_network(weights: str | Path) -> ImageFusion:
                 f"{path}: not the weights of an image-fusion network (a tracker's?); "
                 "expected those of `rgbt-track train` with an image-fusion experiment"
             )
-        values = json.loads(description)
-        network = build_image_network(values["name"], values["arguments"])
+        network = _described_network(description, path)
         fit_state(network, read_state(path), path)
         return network.eval()
     if is_official(read_state(path)):
-        return LRRNet.from_official(path)
+        network = LRRNet.from_official(path)
+        fit_state(network, network.state_dict(), path)  # refuses NaN
+        return network
     raise ValueError(
         f"{path}: not the weights of an image-fusion network; expected a .safetensors file of "
         "`rgbt-track train` or LRRNet's published file"
     )
+
+
+def _described_network(description: str, path: Path) -> ImageFusion:
+    """The network that a file's metadata describes; ``ValueError`` where that is damaged."""
+    values = parse_json(description, f"{path}: its description of the network")
+    if not isinstance(values, dict) or not isinstance(values.get("arguments"), dict):
+        raise ValueError(f"{path}: its description of the network is damaged; train it again")
+    try:
+        return build_image_network(str(values.get("name")), values["arguments"])
+    except (ValueError, RuntimeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{path}: its network cannot be built: {error}") from None
 
 
 def default_weights() -> Path:

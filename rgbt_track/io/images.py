@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import cv2
@@ -11,24 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.io.files import atomic_path
+from rgbt_track.io.image_guard import decode_image
 
 _DIGITS = re.compile(r"(\d+)")
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 
 
+class CorruptImageWarning(UserWarning):
+    """An image whose data is damaged, and which was decoded as far as that goes."""
+
+
 def read_rgb(path: str | Path) -> NDArray[np.uint8]:
     """Read a visible image as (H, W, 3) uint8 in RGB order.
 
-    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    Raises ``FileNotFoundError`` or, for a file that is no readable image or too large a one,
+    ``ValueError``; warns ``CorruptImageWarning``, naming the file, of damaged JPEG data.
     """
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def read_tir(path: str | Path) -> NDArray[np.generic]:
-    """Read a thermal image as it is stored: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+    """Read a thermal image as it is stored: (H, W) uint8 or uint16, or (H, W, 3) RGB of either.
 
-    Raises ``FileNotFoundError`` or, for a file that is no readable image, ``ValueError``.
+    Raises and warns as ``read_rgb``; other types than 8 and 16 bits raise ``ValueError``.
     """
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim == 2:
@@ -41,10 +48,14 @@ def _decode(path: str | Path, flags: int) -> NDArray[np.generic]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such image: {path}")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, flags) if data.size else None
-    if image is None:
-        raise ValueError(f"{path}: not a readable image ({data.size} bytes)")
+    try:
+        image, warning = decode_image(path.read_bytes(), flags)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{path}: pixels of type {image.dtype}; expected 8 or 16 bits")
+    if warning:
+        warnings.warn(f"{path}: {warning}", CorruptImageWarning, stacklevel=3)
     return image
 
 

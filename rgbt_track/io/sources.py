@@ -14,6 +14,7 @@ from rgbt_track.io.frames import Frame
 from rgbt_track.io.images import IMAGE_SUFFIXES, natural_key, read_rgb, read_tir
 
 Image = NDArray[np.generic]
+_MAX_CAMERA = 999
 
 
 class Source(Protocol):
@@ -73,7 +74,10 @@ def open_source(address: str | Path, thermal: bool = False) -> Source:
     Raises ``FileNotFoundError`` where there is nothing, ``ValueError`` where there are no frames.
     """
     if str(address).isdecimal() and not Path(address).exists():
-        return VideoSource(int(str(address)))
+        number = int(str(address))
+        if number > _MAX_CAMERA:
+            raise ValueError(f"no camera {address}: the index is at most {_MAX_CAMERA}")
+        return VideoSource(number)
     path = Path(address)
     if path.is_dir():
         return FolderSource(path, thermal)

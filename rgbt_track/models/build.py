@@ -144,7 +144,16 @@ HEADS: dict[str, Callable[[ModelConfig, Sequence[int]], Head]] = {
 
 
 def _fusion(model: ModelConfig, channels: Sequence[int]) -> nn.Module:
-    return FusionPyramid(model.fusion, channels=list(channels), **model.fusion_args)
+    if "channels" in model.fusion_args:
+        raise ValueError("fusion_args has 'channels', which the network knows itself: leave it out")
+    try:
+        return FusionPyramid(model.fusion, channels=list(channels), **model.fusion_args)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # a class of anybody's may raise anything
+        raise ValueError(
+            f"fusion {model.fusion!r} cannot be built: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _checked_branches(branches: Sequence[str]) -> list[str]:
@@ -161,7 +170,7 @@ def _construct(
     check_choice(f"unknown {kind}", name, registry)
     try:
         return registry[name](**arguments)
-    except TypeError as error:
+    except (TypeError, RuntimeError, AttributeError, IndexError) as error:
         raise ValueError(f"{kind}_args of {name!r}: {error}") from None
 
 

@@ -13,6 +13,7 @@ import torch
 
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, ModelConfig
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.state_dict import (
     complete_pysot_state,
@@ -83,8 +84,5 @@ def read_weights_config(path: str | Path) -> Config:
     metadata = read_metadata(path)
     if "config" not in metadata:
         raise ValueError(f"{path}: carries no configuration; was it written by rgbt-track?")
-    try:
-        values = json.loads(metadata["config"])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: its configuration is damaged: {error}") from None
+    values = parse_json(metadata["config"], f"{path}: its configuration is damaged")
     return from_mapping(Config, values, str(path))

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rgbt_track.config.parsing import from_mapping, read_yaml
+from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import load_weights
 from rgbt_track.models.network import RGBTNetwork

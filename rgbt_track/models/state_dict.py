@@ -21,6 +21,7 @@ State = dict[str, Tensor]
 _PREFIXES = ("module.", "network.", "model.")
 _COUNTERS = "num_batches_tracked"
 _SHOWN = 4
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def read_state(path: str | Path) -> State:
@@ -63,7 +64,8 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path
     """Load a state dict whose every key and shape must fit, casting to the network's dtype.
 
     Batch norm's step counters may be missing: they only matter to training with a cumulative
-    average. ``ValueError`` names the first keys that do not fit, or hold NaN or infinity.
+    average. ``ValueError`` names the first keys that do not fit, are of a type that holds no
+    real numbers, or hold NaN or infinity.
     """
     expected = network.state_dict()
     misfits = {
@@ -78,6 +80,13 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path
     issues = [f"{name} {_join_keys(keys)}" for name, keys in misfits.items() if keys]
     if issues:
         raise ValueError(f"{where}: these weights are of another network: {'; '.join(issues)}")
+    other_types = [
+        f"{key} {state[key].dtype}"
+        for key, tensor in expected.items()
+        if key in state and tensor.is_floating_point() and state[key].dtype not in _DTYPES
+    ]
+    if other_types:
+        raise ValueError(f"{where}: weights that are no real numbers: {_join_keys(other_types)}")
     non_finite = [key for key, value in state.items() if not value.isfinite().all()]
     if non_finite:
         raise ValueError(f"{where}: NaN or infinite weights in {_join_keys(non_finite)}")
@@ -157,11 +166,22 @@ def _unwrap(content: object, path: Path) -> State:
         raise ValueError(f"{path}: holds no state dict")
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path}: holds more than tensors; expected a state dict")
+    odd = [str(key) for key, value in content.items() if not _is_plain(value)]
+    if odd:
+        raise ValueError(
+            f"{path}: sparse, quantized or meta tensors in {_join_keys(odd)}; expected plain ones"
+        )
     state = {str(key): value for key, value in content.items()}
     for prefix in _PREFIXES:
         unwrapped = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         state = unwrapped or state
     return state
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor has one value in memory for each of its places."""
+    is_dense = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_nested
+    return is_dense and tensor.device.type == "cpu"
 
 
 def _join_keys(keys: list[str]) -> str:

@@ -16,7 +16,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.config.parsing import from_mapping, read_yaml
+from rgbt_track.config.bounds import MAX_SIDE, check_bounds
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.resources import require
 
 Crop = NDArray[np.uint8]
@@ -75,6 +77,11 @@ class TeacherSettings:
     stride: int = 16
     context: float = 0.5
     channels: Literal["bgr", "rgb"] = "bgr"
+
+    def __post_init__(self) -> None:
+        sides = (16, MAX_SIDE)
+        check_bounds(self, template_size=sides, search_size=sides, stride=(1, 256))
+        check_bounds(self, context=(0, 100))
 
 
 class OnnxTeacher:
@@ -207,10 +214,12 @@ def load_teacher(address: str | Path, threads: int = 1) -> Teacher:
         return OnnxTeacher(address, threads)
     module, _, attribute = str(address).partition(":")
     try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        teacher: Teacher = getattr(importlib.import_module(module), attribute)()
+    except (Exception, SystemExit) as error:  # a module of anybody's may raise anything
         raise ValueError(
-            f"no teacher {str(address)!r}: {error}; expected a folder or package.module:factory"
-        ) from None
-    teacher: Teacher = factory()
+            f"no teacher {str(address)!r}: {type(error).__name__}: {error}; expected a folder or "
+            "package.module:factory"
+        ) from error
+    if not all(callable(getattr(teacher, call, None)) for call in ("template", "respond")):
+        raise ValueError(f"{address} gave a {type(teacher).__name__}; expected a teacher")
     return teacher

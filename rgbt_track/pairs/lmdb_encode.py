@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence as Series
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -75,6 +76,11 @@ def encode_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk, 
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
+        except BrokenProcessPool:
+            raise OSError(
+                "a worker process ended at once; was it killed, or is the memory full? Run the "
+                "command again: it goes on where it stopped"
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

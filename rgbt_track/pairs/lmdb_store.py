@@ -9,16 +9,18 @@ each process and never pickled.
 from __future__ import annotations
 
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.config.pairs import StoreConfig
+from rgbt_track.config.yaml_files import parse_json
+from rgbt_track.io.image_guard import decode_image
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.pairs.crop_store import StoredCrop, Track
 
@@ -41,7 +43,18 @@ class LmdbStore:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._handle: tuple[int, Any] = (0, None)
-        meta = json.loads(self._get(META_KEY))
+        try:
+            self._read_index(parse_json(self._get(META_KEY), "meta"))
+        except (KeyError, TypeError, AttributeError, IndexError, BadZipFile, EOFError) as error:
+            raise ValueError(
+                f"{self.path}: its index is damaged ({type(error).__name__}: {error}); "
+                "pack it again"
+            ) from None
+        except ValueError as error:
+            where = "" if str(self.path) in str(error) else f"{self.path}: its index is damaged: "
+            raise ValueError(f"{where}{error}") from None
+
+    def _read_index(self, meta: dict[str, Any]) -> None:
         if meta.get("version") != FORMAT_VERSION:
             raise ValueError(
                 f"{self.path}: store format {meta.get('version')}, this program reads "
@@ -52,6 +65,12 @@ class LmdbStore:
         arrays = np.load(io.BytesIO(self._get(INDEX_KEY)))
         self._pad_values: NDArray[np.uint8] = arrays["fill"]
         self._starts: list[int] = [0, *np.cumsum(meta["lengths"]).tolist()]
+        count = len(arrays["frames"])
+        shapes = arrays["boxes"].shape, self._pad_values.shape
+        if shapes != ((count, 4), (count, 2, 3)) or self._starts[-1] != count:
+            raise ValueError(f"its arrays are not of {count} crops")
+        if len(meta["lengths"]) != len(meta["tracks"]) or min(meta["lengths"], default=0) < 0:
+            raise ValueError(f"{len(meta['lengths'])} lengths of {len(meta['tracks'])} tracks")
         self.tracks = [
             Track(
                 name=track["name"],
@@ -83,10 +102,10 @@ class LmdbStore:
         return StoredCrop(images, pad_values, mask, info.boxes[position].astype(float))
 
     def _image(self, key: bytes) -> NDArray[np.uint8]:
-        data = np.frombuffer(self._get(key), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        if image is None:
-            raise ValueError(f"{self.path}: {key.decode()} is not a readable image; pack it again")
+        try:
+            image, _ = decode_image(self._get(key), cv2.IMREAD_UNCHANGED)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {key.decode()}: {error}; pack it again") from None
         if image.ndim == 2:
             return image[..., None]
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from rgbt_track.config.experiments import find_experiment
-from rgbt_track.config.parsing import read_yaml
 from rgbt_track.config.tracker import Config, load_config
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import (
     check_weights_config,
@@ -97,15 +97,32 @@ def load_network(
 
 
 def read_config(name: str | Path) -> Config:
-    """The configuration of what ``load_tracker`` can load."""
+    """The configuration of what ``load_tracker`` can load.
+
+    Weights and exports are data, which may come from anybody: ``ValueError`` for one that would
+    have a class imported by a dotted path.
+    """
     if is_export(name):
-        return read_export(name).config
+        export = read_export(name)
+        if export.format == "torch":
+            check_own_classes(export.config, name)
+        return export.config
     if file := _weights_file(name):
-        return read_weights_config(file)
+        return check_own_classes(read_weights_config(file), file)
     path = find_experiment(name, "tracking")
     if is_pysot_config(read_yaml(path)):
         return load_pysot_config(path)
     return load_config(path)
+
+
+def check_own_classes(config: Config, where: str | Path) -> Config:
+    """The configuration; ``ValueError`` if its network is made of others' classes than ours."""
+    if ":" in config.model.fusion:
+        raise ValueError(
+            f"{where}: its fusion is the class {config.model.fusion!r}, and weights name no code: "
+            "give the experiment's YAML as the tracker, and this file as its weights"
+        )
+    return config
 
 
 def own_weights(config: Config, name: str | Path) -> Path | None:

@@ -17,7 +17,8 @@ import torch
 import yaml
 
 from rgbt_track import __version__
-from rgbt_track.config.parsing import from_mapping, read_yaml, to_mapping
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.io.files import write_text
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")

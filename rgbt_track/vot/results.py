@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbt_track.config.parsing import read_yaml
+from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.vot.run_anchors import run_frames
 
 

@@ -10,13 +10,15 @@ import typer
 from rgbt_track.commands.common import progress_bar
 from rgbt_track.synthetic.dataset import synthesize_sequences
 
+_SMALLEST, _LARGEST = 32, 8192
+
 
 def data_synthesize(
     out: Annotated[Path, typer.Argument(help="Folder for the sequences; created if missing.")],
     count: Annotated[
-        int, typer.Option(min=1, help="Sequences; each has one challenge, in turn.")
+        int, typer.Option(min=1, max=100_000, help="Sequences; each has one challenge, in turn.")
     ] = 11,
-    frames: Annotated[int, typer.Option(min=1, help="Frames per sequence.")] = 120,
+    frames: Annotated[int, typer.Option(min=1, max=1_000_000, help="Frames per sequence.")] = 120,
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "320x240",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
 ) -> None:
@@ -38,4 +40,7 @@ def _parse_size(text: str) -> tuple[int, int]:
         raise ValueError(
             f"--size {text!r} is not a size; write width x height, for example 320x240"
         )
-    return int(width), int(height)
+    size = int(width), int(height)
+    if not all(_SMALLEST <= side <= _LARGEST for side in size):
+        raise ValueError(f"--size {text!r}: sides must be {_SMALLEST} to {_LARGEST} pixels")
+    return size

@@ -8,7 +8,6 @@ image.
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.boxes import Boxes
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.data.annotations import Annotation, to_xywh
 from rgbt_track.data.description import DatasetDescription
 from rgbt_track.data.discovery import Item
@@ -154,7 +154,7 @@ def _check_complete(
 
 def _json_labels(description: DatasetDescription, path: Path) -> dict[str, Boxes]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json("\n".join(read_lines(path)), path)
         boxes = {
             Path(name).stem: np.array(rows, float).reshape(-1, 4) for name, rows in values.items()
         }

@@ -24,6 +24,8 @@ from rgbt_track.resources import check_choice
 Frames = tuple[Any, Any]
 _SPAN_FRAMES = (5, 30)  # shortest and longest span of a missing modality, in frames
 
+_MAX_SEVERITY = 10_000.0  # pixels, or gray levels
+
 
 @dataclass(frozen=True)
 class Disturbance:
@@ -100,9 +102,9 @@ class DisturbedSequence:
 def check_severity(kind: str, severity: float) -> None:
     """``ValueError`` for an unknown disturbance or a severity outside of its range."""
     check_choice("unknown disturbance", kind, DISTURBANCES)
-    maximum = 1.0 if kind.startswith("no_") else float("inf")
+    maximum = 1.0 if kind.startswith("no_") else _MAX_SEVERITY
     if not 0 <= severity <= maximum:
-        limit = "from 0 to 1" if maximum == 1 else "0 or more"
+        limit = f"from 0 to {maximum:g}"
         raise ValueError(f"severity {severity:g} of {kind}: expected {limit}")
 
 

@@ -6,14 +6,14 @@ A setting of a section is written with a dot, ``decision_constants.memory``.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, DecisionConfig, TrackingConfig
+from rgbt_track.config.yaml_files import parse_yaml
 from rgbt_track.resources import check_choice
 from rgbt_track.tracking.decision import DECISIONS, memory_of
 
@@ -105,16 +105,15 @@ def to_text(item: Range | Choice) -> str:
 def _parse_item(text: str, range_text: str) -> Range | Choice:
     low, colon, high = range_text.partition(":")
     try:
-        values = [
-            yaml.safe_load(part) for part in ((low, high) if colon else range_text.split(","))
-        ]
-    except yaml.YAMLError:
+        values = [parse_yaml(part) for part in ((low, high) if colon else range_text.split(","))]
+    except ValueError:
         raise ValueError(f"{text!r}: not values; expected NAME=LOW:HIGH or NAME=A,B,C") from None
     if not colon:
         return Choice(tuple(values))
-    if not all(isinstance(value, (int, float)) for value in values) or values[0] >= values[1]:
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    if len(numbers) < 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
         raise ValueError(f"{text!r}: expected two numbers LOW:HIGH, the first one less")
-    return Range(*values)
+    return Range(*numbers)
 
 
 def setting_names() -> list[str]:

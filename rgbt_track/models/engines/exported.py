@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.tracker import Config
+from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.models.engines.create import choose_engine, create_runner
 from rgbt_track.models.engines.graph_engine import GraphEngine, graph_names
 from rgbt_track.resources import check_choice
@@ -88,14 +88,14 @@ def read_export(folder: str | Path) -> Export:
     folder = Path(folder)
     file = folder / METADATA
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_text(encoding="utf-8"), file)
         export = Export(
             folder,
             values["format"],
             values["precision"],
             from_mapping(Config, values["config"], str(file)),
         )
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: damaged: {type(error).__name__} {error}") from None
     check_choice(f"{file}: unknown format", export.format, FORMATS)
     graphs = [] if export.format == "torch" else graph_names(export.config.model.branches)
