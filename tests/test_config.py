@@ -53,7 +53,7 @@ def test_keys_of_earlier_versions_are_read_under_their_present_names(tmp_path: P
         ("tracking: {size_lr: fast}", "size_lr is 'fast'; expected float"),
         ("tracking: {search_size: 255.5}", "search_size is 255.5; expected int"),
         ("tracking: {pysot_exact: 1}", "pysot_exact is 1; expected bool"),
-        ("tracking: {decision: vote}", "decision is 'vote'; valid: fixed, adaptive"),
+        ("tracking: {decision: vote}", "decision is 'vote'; valid: fixed, dfat, adaptive"),
         ("model: {branches: rgb}", "branches is 'rgb'; expected a list"),
         ("model: 3", "expected 'key: value' lines, got 3"),
         ("- a\n- b", "expected 'key: value' lines, got list"),

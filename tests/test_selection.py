@@ -64,8 +64,42 @@ def test_window_peaks_in_the_middle_of_every_anchor() -> None:
     np.testing.assert_array_equal(window[0], window[1])
 
 
+def test_boxes_that_overlap_the_best_one_vote_on_it() -> None:
+    """Three cells with boxes beside each other and one far away, against the sum by hand."""
+    probability = np.full((1, 3, 3), 0.0)
+    loc = np.zeros((4, 1, 3, 3))
+    for column, value in enumerate((0.6, 0.9, 0.8)):
+        probability[0, 1, column] = value
+    probability[0, 2, 2] = 0.85
+    loc[:2, 0, 2, 2] = 2.0  # its box lies elsewhere
+    loc[2, 0, 1, 2] = 0.1
+    anchors = AnchorConfig(stride=8, ratios=(1.0,), scales=(6.0,))
+    arguments = {
+        "anchors": anchors,
+        "size_in_crop": (48, 48),
+        "penalty_k": 0,
+        "window_influence": 0,
+    }
+    alone = select_anchor(probability, loc, **arguments)
+    np.testing.assert_allclose(alone.box_cxcywh, [0, 0, 48, 48])
+    voted = select_anchor(probability, loc, voting_overlap=0.5, **arguments)
+    wide = 48 * math.exp(0.1)
+    left, right = (48 - 8) / (48 + 8), (24 + wide / 2 - 8) / (24 + wide / 2 + 8)
+    shares = {
+        (-8, 48): 0.6**4 * (left - 0.5),
+        (0, 48): 0.9**4 * 0.5,
+        (8, wide): 0.8**4 * (right - 0.5),
+    }
+    total = sum(shares.values())
+    expected_x = sum(share * x for (x, _), share in shares.items()) / total
+    expected_w = sum(share * w for (_, w), share in shares.items()) / total
+    np.testing.assert_allclose(voted.box_cxcywh, [expected_x, 0, expected_w, 48])
+    assert (voted.probability, voted.penalty) == (alone.probability, alone.penalty)
+
+
+@pytest.mark.parametrize("voting_overlap", [0.0, 0.7])
 @pytest.mark.parametrize("offset", [1e4, -1e4])
-def test_an_overflowing_head_still_gives_a_finite_box(offset: float) -> None:
+def test_an_overflowing_head_still_gives_a_finite_box(offset: float, voting_overlap: float) -> None:
     selection = select_anchor(
         np.ones((1, 3, 3)),
         np.full((4, 1, 3, 3), offset),
@@ -73,6 +107,7 @@ def test_an_overflowing_head_still_gives_a_finite_box(offset: float) -> None:
         size_in_crop=(50.0, 50.0),
         penalty_k=0.1,
         window_influence=0.4,
+        voting_overlap=voting_overlap,
     )
     assert np.isfinite(selection.box_cxcywh).all() and np.isfinite(selection.penalty)
     assert (selection.box_cxcywh[2:] > 0).all()

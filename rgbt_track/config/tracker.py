@@ -123,6 +123,7 @@ class TrackingConfig:
         context: the template shows a square of area (w + p)(h + p), p = context * (w + h).
         penalty_k, window_influence, size_lr: SiamRPN's penalty on changes of size and ratio, share
             of the cosine window in the score, and rate at which the size follows; DFAT's values.
+        voting_overlap: boxes that overlap the best one by more vote on it, in [0, 1]; 0: none do.
         decision: how the branches are joined, see ``tracking/decision.py``.
         decision_constants: the constants of that rule.
         calibrate_branches: on the first frame, and when a modality comes late, every branch has to
@@ -150,6 +151,7 @@ class TrackingConfig:
     context: float = 0.5
     penalty_k: float = 0.10
     window_influence: float = 0.41
+    voting_overlap: float = 0.0
     size_lr: float = 0.32
     decision: Literal["fixed", "dfat", "adaptive", "agreement"] = "adaptive"
     decision_constants: DecisionConfig = DecisionConfig()
@@ -176,7 +178,12 @@ class TrackingConfig:
                 f"wide_search_size is {self.wide_search_size}; expected more than search_size "
                 f"{self.search_size}, or 0 for no second search"
             )
-        shares = ("window_influence", "template_update_rate", "template_update_score")
+        shares = (
+            "window_influence",
+            "voting_overlap",
+            "template_update_rate",
+            "template_update_score",
+        )
         for name in (*shares, "wide_search_below", "wide_search_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected 0 to 1")

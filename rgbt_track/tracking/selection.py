@@ -1,4 +1,4 @@
-"""From a response to one box: SiamRPN's scale and ratio penalty and cosine window.
+"""From a response to one box: SiamRPN's scale and ratio penalty and cosine window, box voting.
 
 Boxes here are in crop pixels relative to the crop's center, ``cxcywh``.
 """
@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh
 from rgbt_track.config.tracker import AnchorConfig
 from rgbt_track.models.anchors import anchor_boxes, decode_centers, decode_sizes
 
 Array = NDArray[np.floating]
+
+_VOTING_POWER = 4  # of a box's probability in its vote
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,11 @@ def select_anchor(
     size_in_crop: tuple[float, float],
     penalty_k: float,
     window_influence: float,
+    voting_overlap: float = 0.0,
 ) -> Selection:
     """Select the best anchor (SiamRPN, Li et al. 2018, section 4.3, as pysot computes it).
+
+    Its box may be voted on by the others (box voting, Gidaris and Komodakis, ICCV 2015).
 
     Args:
         probability: (k, S, S) of being the target.
@@ -50,6 +56,8 @@ def select_anchor(
         size_in_crop: the target's last width and height in crop pixels.
         penalty_k: strength of the penalty on changes of size and aspect ratio.
         window_influence: share of the window in the score, in [0, 1].
+        voting_overlap: the box is the mean of all those that overlap the best one's by more than
+            this, weighted by the excess and by the probability to the fourth; 0: no voting.
     """
     boxes, window = _anchor_grid(anchors, loc.shape[-1])
     probability, offsets = probability.ravel(), loc.reshape(4, -1).T
@@ -64,6 +72,13 @@ def select_anchor(
     best = int(np.argmax(score))
     center = decode_centers(offsets[best], boxes[best])
     box = np.array([*center, width[best], height[best]], float)
+    if voting_overlap:
+        centers = decode_centers(offsets, boxes)
+        all_boxes = np.concatenate([centers, np.stack([width, height], 1)], 1)
+        excess = iou_xywh(cxcywh_to_xywh(all_boxes), cxcywh_to_xywh(box)) - voting_overlap
+        votes = np.maximum(excess, 0) * probability**_VOTING_POWER
+        if votes.any():
+            box = votes @ all_boxes / votes.sum()
     return Selection(box, float(probability[best]), float(penalty[best]))
 
 

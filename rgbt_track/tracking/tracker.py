@@ -174,6 +174,7 @@ class Tracker:
             size_in_crop=(width, height),
             penalty_k=settings.penalty_k,
             window_influence=settings.window_influence,
+            voting_overlap=settings.voting_overlap,
         )
         constants = settings.decision_constants
         context = DecisionContext(select, state.confidence, state.reliability, constants)
@@ -280,6 +281,7 @@ class Tracker:
             size_in_crop=(1.0, 1.0),
             penalty_k=0.0,
             window_influence=0.0,
+            voting_overlap=self.settings.voting_overlap,
         )
         box = cxcywh_to_xywh(region.centered_to_image(selection.box_cxcywh))
         return float(iou_xywh(box, target_xywh))

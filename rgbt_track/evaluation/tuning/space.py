@@ -51,6 +51,7 @@ SEARCHED: Space = {
     "penalty_k": Range(0.0, 0.5),
     "window_influence": Range(0.0, 0.8),
     "size_lr": Range(0.0, 1.0),
+    "voting_overlap": Choice((0.0, 0.5, 0.6, 0.7, 0.8)),
     "decision": Choice(tuple(DECISIONS)),
     "decision_constants.memory": Range(0.0, 0.98),
     "decision_constants.confidence_power": Range(0.5, 6.0),
