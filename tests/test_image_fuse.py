@@ -21,9 +21,9 @@ from rgbt_track.image_fusion.networks import (
     load_image_network,
     save_image_weights,
 )
-from rgbt_track.io.drawing import VideoFile
 from rgbt_track.io.images import read_rgb, read_tir, write_image
 from rgbt_track.io.sources import open_source
+from rgbt_track.io.video.writer import VideoFile
 
 HEIGHT, WIDTH = 48, 64
 

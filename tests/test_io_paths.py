@@ -10,10 +10,10 @@ import pytest
 from conftest import Run
 from stub_network import disc_frame
 
-from rgbt_track.io.drawing import VideoFile, finish_video
 from rgbt_track.io.files import atomic_path, growing_file, write_text
 from rgbt_track.io.images import write_image
 from rgbt_track.io.paths import check_distinct, check_paths
+from rgbt_track.io.video.writer import VideoFile, finish_video
 
 
 @pytest.fixture

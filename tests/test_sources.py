@@ -4,9 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rgbt_track.io.drawing import ContactSheet, VideoFile, draw_pair
+from rgbt_track.io.drawing import ContactSheet, draw_pair
 from rgbt_track.io.images import read_rgb, read_tir, write_image
-from rgbt_track.io.sources import PairedFrames, open_source
+from rgbt_track.io.pairing import PairedFrames
+from rgbt_track.io.sources import open_source
+from rgbt_track.io.video.writer import VideoFile
 
 
 def write_frames(folder: Path, count: int, name: str = "{}.png") -> Path:

@@ -6,16 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import Run
 from stub_network import disc_frame
+from test_video import raw_video
 
 from rgbt_track.boxes import iou_xywh
 from rgbt_track.io.box_files import read_box_rows
-from rgbt_track.io.drawing import VideoFile
 from rgbt_track.io.images import read_rgb, write_image
 from rgbt_track.io.sources import open_source
+from rgbt_track.io.video.writer import VideoFile
 
 BOX = "80,100,40,40"
 
@@ -89,6 +91,53 @@ def test_videos_and_a_single_modality(run: Run, pair: Path, tmp_path: Path) -> N
         code, _, _ = run("track", *sources, "--tracker", "matching", "--out", out, "--box", BOX)
         assert code == 0
         assert iou_xywh(read_box_rows(out)[-1], [113, 100, 40, 40]) > 0.6
+
+
+def test_without_names_all_goes_to_a_new_folder_each_time(
+    run: Run, pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--rgb", pair / "color", "--tir", pair / "ir", "--tracker", "matching", "--box", BOX]
+    for number in (1, 2):
+        code, out, _ = run("track", *options)
+        folder = tmp_path / "output" / f"track{number}"
+        assert code == 0 and f"in output/track{number}" in out
+        names = ["boxes.txt", "picture.png", "scores.txt", "video.mp4"]
+        assert sorted(path.name for path in folder.iterdir()) == names
+        assert len(read_box_rows(folder / "boxes.txt")) == 12
+
+
+def test_two_rates_and_sixteen_bits_give_the_boxes_of_folders(
+    run: Run, pair: Path, tmp_path: Path
+) -> None:
+    """A disc at 25 and at 9 frames/s, thermal in 16 bits, beside folders of the same pairs."""
+    rgb, tir = tmp_path / "rgb.mp4", tmp_path / "tir.mkv"
+    for name in ("color", "ir"):
+        (tmp_path / name).mkdir()
+
+    def thermal(number: int) -> np.ndarray:
+        image = disc_frame(round(100 + 60 * number / 9), 120, 20)[..., 0]
+        return image.astype(np.uint16) * 100 + 7000
+
+    raw_video(tir, [thermal(number) for number in range(9)], fps=9)
+    with VideoFile(rgb, 25) as video:
+        for number in range(25):
+            video.add(disc_frame(round(100 + 60 * number / 25), 120, 20))
+    for number, frame in enumerate(open_source(rgb)):
+        write_image(tmp_path / "color" / f"{number:02d}.png", frame)
+        nearest = min(round(number / 25 * 9), 8)
+        cv2.imwrite(str(tmp_path / "ir" / f"{number:02d}.png"), thermal(nearest))
+    boxes = []
+    for sources in ((rgb, tir), (tmp_path / "color", tmp_path / "ir")):
+        out = tmp_path / f"{sources[0].stem}.txt"
+        code, _, err = run(
+            "track", "--rgb", sources[0], "--tir", sources[1], "--tracker", "matching",
+            "--box", BOX, "--out", out,
+        )  # fmt: skip
+        assert code == 0, err
+        boxes.append(read_box_rows(out))
+    np.testing.assert_array_equal(*boxes)
+    assert iou_xywh(boxes[0][-1], [138, 100, 40, 40]) > 0.6
 
 
 def test_an_unreadable_frame_keeps_what_was_tracked(run: Run, pair: Path, tmp_path: Path) -> None:
@@ -169,7 +218,7 @@ def test_without_a_box_and_a_display_it_says_so(
     code, _, stderr = run(
         "track", "--rgb", pair / "color", "--tracker", "matching", "--out", tmp_path / "b.txt"
     )
-    assert code == 1 and "give it as --box x,y,w,h" in stderr
+    assert code == 1 and "give the target as --box x,y,w,h" in stderr
 
 
 def test_ctrl_c_keeps_the_boxes(

@@ -12,7 +12,7 @@ import typer
 from rich.progress import track
 
 from fusion_modules.image.metrics import fusion_metrics
-from rgbt_track.commands.options import DeviceName
+from rgbt_track.commands.options import DeviceName, PairByName, ThermalDelay
 from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
 from rgbt_track.image_fusion.inputs import NamedPairs
 from rgbt_track.image_fusion.metric_table import MetricTable
@@ -20,6 +20,7 @@ from rgbt_track.image_fusion.networks import default_weights, load_image_network
 from rgbt_track.image_fusion.outputs import ImageOutput, image_paths, is_file_name
 from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.frames import Frame
+from rgbt_track.io.pairing import check_pair_by
 from rgbt_track.io.paths import check_paths
 from rgbt_track.tracking.loading import check_device
 
@@ -31,16 +32,19 @@ _MAX_BATCH = 1024
 
 def fuse(
     out: Annotated[
-        Path | None, typer.Argument(help="A folder, a .mp4, or an image's path for one pair.")
+        Path | None,
+        typer.Argument(help="A folder, a .mp4 (H.264), or an image's path for one pair."),
     ] = None,
     *,
     rgb: Annotated[
-        str, typer.Option(help="Visible: a folder, an image, a video, a camera's index.")
+        str, typer.Option(help="Visible: a folder, an image, a video, a camera or a URL.")
     ],
     tir: Annotated[str, typer.Option(help="Thermal, registered to the visible; 8 or 16 bits.")],
     weights: Annotated[
         Path | None, typer.Option(help="Weights of `train`, or LRRNet's published file.")
     ] = None,
+    pair_by: PairByName = "time",
+    tir_delay: ThermalDelay = 0.0,
     device: DeviceName = "cpu",
     color: Annotated[
         bool, typer.Option("--color/--gray", help="Keep the visible colors, or gray.")
@@ -78,7 +82,7 @@ def fuse(
     is_file = out is not None and is_file_name(out)
     files = {"--csv": csv, **({"OUT": out} if is_file else {})}
     check_paths(inputs=inputs, files=files, folders={} if is_file else {"OUT": out})
-    pairs = NamedPairs(rgb, tir)
+    pairs = NamedPairs(rgb, tir, check_pair_by(pair_by), tir_delay)
     if out is not None and pairs.names is not None:
         written = image_paths(out, pairs.names)
         check_paths(inputs=inputs, files={**files, **written}, frames=pairs.files)

@@ -30,6 +30,12 @@ AnyTrackerNames = Annotated[
     typer.Option(help="A shipped name, a YAML, or package.module:factory; may be repeated."),
 ]
 WeightsFile = Annotated[Path | None, typer.Option(help="Weights instead of the tracker's own.")]
+PairByName = Annotated[
+    str, typer.Option(help="Pair videos by time, or by frame number: time, number.")
+]
+ThermalDelay = Annotated[
+    float, typer.Option(help="Seconds by which the thermal video began after the visible one.")
+]
 DeviceName = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 DeviceNames = Annotated[str, typer.Option(help="cpu, cuda, or several to share: cuda:0,cuda:1.")]
 EngineName = Annotated[

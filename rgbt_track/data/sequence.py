@@ -6,7 +6,6 @@ is a sequence of length one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +85,8 @@ class Sequence:
         The thermal image is (H, W) uint8 or uint16, or (H, W, 3) uint8. ``None`` stands for a
         modality that the set lacks. Raises ``FileNotFoundError`` or ``ValueError`` by file.
         """
-        rgb = None if self.rgb is None else _read(self.rgb[index], read_rgb)
-        tir = None if self.tir is None else _read(self.tir[index], read_tir)
+        rgb = None if self.rgb is None else _read(self.rgb[index], thermal=False)
+        tir = None if self.tir is None else _read(self.tir[index], thermal=True)
         return rgb, tir
 
     def image_files(self, modality: str) -> tuple[Path, ...]:
@@ -115,8 +114,10 @@ class Sequence:
         return _matching_object(labels, self.boxes[index])
 
 
-def _read(file: FrameFile, read_image: Callable[[Path], NDArray[Any]]) -> NDArray[Any]:
-    return read_video_frame(file) if isinstance(file, VideoFrame) else read_image(file)
+def _read(file: FrameFile, thermal: bool) -> NDArray[Any]:
+    if isinstance(file, VideoFrame):
+        return read_video_frame(file, thermal)
+    return read_tir(file) if thermal else read_rgb(file)
 
 
 def _matching_object(labels: NDArray[np.uint8], box: Boxes) -> NDArray[np.bool_]:

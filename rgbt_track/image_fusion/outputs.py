@@ -8,16 +8,15 @@ from pathlib import Path
 from types import TracebackType
 
 from rgbt_track.image_fusion.fuser import Image, as_rgb
-from rgbt_track.io.drawing import VideoFile
 from rgbt_track.io.images import IMAGE_SUFFIXES, write_image
+from rgbt_track.io.video.writer import OUTPUT_SUFFIXES, VideoFile
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
 _DEFAULT_FPS = 25.0
 
 
 def is_file_name(out: Path) -> bool:
     """Whether ``out`` is a video or one image, by its suffix; otherwise it is a folder."""
-    return out.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) and not out.is_dir()
+    return out.suffix.lower() in (*OUTPUT_SUFFIXES, *IMAGE_SUFFIXES) and not out.is_dir()
 
 
 def image_paths(out: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -36,7 +35,7 @@ class ImageOutput(AbstractContextManager["ImageOutput"]):
 
     def __init__(self, out: Path, fps: float | None, is_single: bool):
         self.out = out
-        self.is_video = is_file_name(out) and out.suffix.lower() in VIDEO_SUFFIXES
+        self.is_video = is_file_name(out) and out.suffix.lower() in OUTPUT_SUFFIXES
         self.is_file = is_file_name(out)
         if self.is_file and not self.is_video and not is_single:
             raise ValueError(f"{out}: several images do not fit one file; give a folder or .mp4")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rgbt_track.io.files import output_path, partial_path
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import write_image
-from rgbt_track.io.sources import open_source
 
 # Colors of targets, one after the other.
 _BOXES = (
@@ -67,66 +64,6 @@ def _write(image: NDArray[np.uint8], text: str) -> None:
     for color, thickness in (((0, 0, 0), 3), (_TEXT, 1)):
         cv2.putText(image, text, position, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
                     max(round(thickness * scale), 1), cv2.LINE_AA)  # fmt: skip
-
-
-class VideoFile:
-    """An MP4 written frame by frame as ``NAME.part.mp4`` and moved to its name when proved.
-
-    At the end it is opened and its frames are counted: codecs do not report a full disk. A file
-    that fails is removed, with ``OSError``. After another error the ``.part`` file stays, with
-    every frame up to the error.
-    """
-
-    def __init__(self, path: str | Path, fps: float):
-        self.path = output_path(path)
-        self._part = partial_path(self.path, keep_suffix=True)
-        self._fps = fps
-        self._count = 0
-        self._writer: cv2.VideoWriter | None = None
-
-    def __enter__(self) -> VideoFile:
-        return self
-
-    def add(self, rgb: NDArray[np.uint8]) -> None:
-        """Append a frame, (H, W, 3) RGB uint8, all of one size."""
-        if self._writer is None:
-            height, width = rgb.shape[:2]
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            writer = cv2.VideoWriter(str(self._part), code, self._fps, (width, height))
-            if not writer.isOpened():
-                raise ValueError(f"{self.path}: cannot write a video there; use a .mp4 path")
-            self._writer = writer
-        self._writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-        self._count += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writer is not None:
-            self._writer.release()
-        if self._writer is not None and error is None:
-            finish_video(self._part, self.path, self._count)
-
-
-def finish_video(part: Path, path: Path, frames: int) -> None:
-    """Give a written video its name, if it opens and has ``frames`` frames.
-
-    Otherwise it is removed, with ``OSError``.
-    """
-    try:
-        readable = sum(1 for _ in open_source(part))
-    except (ValueError, OSError):
-        readable = 0
-    if readable != frames:
-        part.unlink(missing_ok=True)
-        raise OSError(
-            f"{path}: {readable} of {frames} frames could be read back, so no video is kept; "
-            "is the disk full?"
-        )
-    part.replace(path)
 
 
 class ContactSheet:

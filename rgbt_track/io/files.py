@@ -54,6 +54,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def numbered_folder(parent: Path, stem: str) -> Path:
+    """Make the first folder ``parent/stem1``, ``stem2``, ... that is not there yet."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / f"{stem}{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all; names of files that are not, escaped."""
     with atomic_path(path) as part:

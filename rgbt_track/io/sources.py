@@ -1,20 +1,24 @@
-"""Frames from a folder, a video file or a camera, one modality or two side by side."""
+"""Frames of one modality: from a folder, a list of files, a video, a camera or a network stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import glob
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.io.frames import Frame
+from rgbt_track.io.cameras import LiveSource, is_camera, open_camera, open_stream
+from rgbt_track.io.files import read_lines
 from rgbt_track.io.images import IMAGE_SUFFIXES, natural_key, read_rgb, read_tir
+from rgbt_track.io.video.reader import TimedImage, VideoReader
 
 Image = NDArray[np.generic]
 _MAX_CAMERA = 999
+
+_LIST_SUFFIXES = (".txt", ".lst")
 
 
 class Source(Protocol):
@@ -28,16 +32,24 @@ class Source(Protocol):
 
 
 class FolderSource:
-    """The images of a folder in natural order ("frame2" before "frame10")."""
+    """Image files: of a folder, in natural order ("frame2" before "frame10"), or as listed.
+
+    Args:
+        folder: where they lie, which is the source's name.
+        thermal: whether they are read as they are stored (8 or 16 bits) or as RGB.
+        paths: the files; without it, all images of the folder.
+    """
 
     fps: float | None = None
 
-    def __init__(self, folder: Path, thermal: bool):
+    def __init__(self, folder: Path, thermal: bool, paths: Sequence[Path] | None = None):
         self.name = str(folder)
         self._read = read_tir if thermal else read_rgb
-        files = (path for path in folder.iterdir() if not path.name.startswith("."))
-        images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
-        self.paths = sorted(images, key=lambda path: (natural_key(path.name), path.name))
+        if paths is None:
+            files = (path for path in folder.iterdir() if not path.name.startswith("."))
+            images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
+            paths = sorted(images, key=lambda path: (natural_key(path.name), path.name))
+        self.paths = list(paths)
         self.length: int | None = len(self.paths)
         if not self.paths:
             raise ValueError(f"{folder}: no frames; expected images ({', '.join(IMAGE_SUFFIXES)})")
@@ -47,81 +59,84 @@ class FolderSource:
 
 
 class VideoSource:
-    """A video file, or a camera by its index; a camera never ends by itself."""
+    """One video file, or several that follow each other; its frames have times.
 
-    def __init__(self, address: Path | int):
-        self.name = f"camera {address}" if isinstance(address, int) else str(address)
-        self._capture = cv2.VideoCapture(address if isinstance(address, int) else str(address))
-        if not self._capture.isOpened():
-            remedy = "is it connected and free?" if isinstance(address, int) else "not a video?"
-            raise ValueError(f"{self.name}: cannot be opened; {remedy}")
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.length: int | None = count if count > 0 else None
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps: float | None = rate if rate > 0 else None
+    Args:
+        name: what errors call it.
+        readers: the open videos, in order.
+    """
+
+    def __init__(self, name: str, readers: Sequence[VideoReader]):
+        self.name, self._readers = name, list(readers)
+        lengths, durations = ([getattr(r, key) for r in readers] for key in ("length", "duration"))
+        self.length: int | None = None if None in lengths else sum(lengths)
+        self.duration: float | None = None if None in durations else sum(durations)
+        self.fps: float | None = readers[0].fps
 
     def __iter__(self) -> Iterator[Image]:
-        while True:
-            read, frame = self._capture.read()
-            if not read:
-                return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        return (frame.image for frame in self.timed())
+
+    def timed(self) -> Iterator[TimedImage]:
+        """The frames with their seconds from the first one."""
+        start = 0.0
+        for reader in self._readers:
+            last = 0.0
+            for frame in reader:
+                last = frame.seconds
+                yield TimedImage(start + frame.seconds, frame.image)
+            start += last + 1 / (reader.fps or 25.0)
+            reader.close()
 
 
 def open_source(address: str | Path, thermal: bool = False) -> Source:
-    """A source from a folder of frames, a video file, or a camera's index as digits.
+    """A source from its address; cameras and endless streams are live (``LiveSource``).
+
+    Args:
+        address: a folder of frames; an image or a video; a pattern of either (``ir/*.png``); a text
+            file that lists them, one a line, relative to itself; a camera's index or
+            ``/dev/videoN``; or a URL (rtsp, http, ...).
+        thermal: whether frames are read in the depth that they are stored in.
 
     Raises ``FileNotFoundError`` where there is nothing, ``ValueError`` where there are no frames.
     """
-    if str(address).isdecimal() and not Path(address).exists():
-        number = int(str(address))
-        if number > _MAX_CAMERA:
-            raise ValueError(f"no camera {address}: the index is at most {_MAX_CAMERA}")
-        return VideoSource(number)
-    path = Path(address)
+    text, path = str(address), Path(address)
+    if text.isdecimal() and not path.exists() and not is_camera(text):
+        raise ValueError(f"no camera {address}: the index is at most {_MAX_CAMERA}")
+    if is_camera(text) and not path.is_file() and not path.is_dir():
+        return open_camera(text, thermal)
+    if "://" in text:
+        reader = VideoReader(text, thermal)
+        if reader.length is None and reader.duration is None:
+            return open_stream(reader)
+        return VideoSource(reader.name, [reader])
     if path.is_dir():
         return FolderSource(path, thermal)
+    if path.is_file() and path.suffix.lower() in _LIST_SUFFIXES:
+        lines = [line for line in read_lines(path) if line]
+        return _open_files(path, [path.parent / line for line in lines], thermal)
     if path.is_file():
-        return VideoSource(path)
+        return _open_files(path, [path], thermal)
+    if glob.has_magic(text):
+        files = sorted(
+            (Path(match) for match in glob.glob(text)), key=lambda p: natural_key(str(p))
+        )
+        return _open_files(path, files, thermal)
     raise FileNotFoundError(f"no such folder or video: {path}")
 
 
-class PairedFrames:
-    """Frame pairs of two sources; a source that is ``None`` gives ``None`` frames.
+def _open_files(name: Path, paths: list[Path], thermal: bool) -> Source:
+    """Images, or videos that follow each other; ``ValueError`` for a mixture or none."""
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{name}: no such file: {path}")
+    images = [path.suffix.lower() in IMAGE_SUFFIXES for path in paths]
+    if not paths:
+        raise FileNotFoundError(f"no file matches {name}")
+    if all(images):
+        return FolderSource(name, thermal, paths)
+    if any(images):
+        raise ValueError(f"{name}: images and other files mixed; give only images or only videos")
+    return VideoSource(str(name), [VideoReader(path, thermal) for path in paths])
 
-    Folders of unequal length are rejected at once, a video that ends early when it ends. Both raise
-    ``ValueError`` with the two counts.
-    """
 
-    def __init__(self, rgb: Source | None, tir: Source | None):
-        sources = [source for source in (rgb, tir) if source is not None]
-        if not sources:
-            raise ValueError("no input: give --rgb SRC, --tir SRC, or both")
-        self.rgb, self.tir = rgb, tir
-        self.length = min((s.length for s in sources if s.length is not None), default=None)
-        self.fps = next((s.fps for s in sources if s.fps is not None), None)
-        if isinstance(rgb, FolderSource) and isinstance(tir, FolderSource):
-            self._check_counts(len(rgb.paths), len(tir.paths))
-
-    def __iter__(self) -> Iterator[tuple[Frame, Frame]]:
-        rgb = iter(self.rgb) if self.rgb is not None else None
-        tir = iter(self.tir) if self.tir is not None else None
-        count = 0
-        while True:
-            frame_rgb = next(rgb, None) if rgb is not None else None
-            frame_tir = next(tir, None) if tir is not None else None
-            if frame_rgb is None and frame_tir is None:
-                return
-            if rgb is not None and tir is not None and (frame_rgb is None or frame_tir is None):
-                self._check_counts(count + (frame_rgb is not None), count + (frame_tir is not None))
-            count += 1
-            yield frame_rgb, frame_tir
-
-    def _check_counts(self, rgb_count: int, tir_count: int) -> None:
-        if rgb_count == tir_count or self.rgb is None or self.tir is None:
-            return
-        longer, shorter = (self.rgb, self.tir) if rgb_count > tir_count else (self.tir, self.rgb)
-        raise ValueError(
-            f"unequal frame counts: {longer.name} goes on after the {min(rgb_count, tir_count)} "
-            f"frames of {shorter.name}; the two must show the same moments"
-        )
+__all__ = ["FolderSource", "LiveSource", "Source", "VideoSource", "open_source"]

@@ -14,9 +14,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from rgbt_track.io.video.reader import TimedImage, VideoReader
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm", ".mpg", ".mpeg", ".ts")
 _MAX_OPEN = 2  # a visible and a thermal file, per thread
@@ -38,13 +39,13 @@ class VideoFrame:
         return f"{self.path}: frame {self.number}"
 
 
-def read_video_frame(frame: VideoFrame) -> NDArray[np.uint8]:
-    """Decode one frame as (H, W, 3) uint8 RGB.
+def read_video_frame(frame: VideoFrame, thermal: bool = False) -> NDArray[np.generic]:
+    """Decode one frame: (H, W, 3) uint8 RGB, or a thermal one as it is stored (``VideoReader``).
 
     Raises ``FileNotFoundError`` for a missing file and ``ValueError`` for one that is no video or
     ends before the frame.
     """
-    return _decoder(frame.path).read(frame.number)
+    return _decoder(frame.path, thermal).read(frame.number)
 
 
 def count_frames(path: Path) -> int:
@@ -52,50 +53,51 @@ def count_frames(path: Path) -> int:
 
     Raises as ``read_video_frame``.
     """
-    return _decoder(path).length()
+    return _decoder(path, False).length()
 
 
 class _Decoder:
     """One open video; ``_position`` is the number of the frame that comes next."""
 
-    def __init__(self, path: Path):
-        self._path = path
+    def __init__(self, path: Path, thermal: bool):
+        self._path, self._thermal = path, thermal
         self._begin()
 
-    def read(self, number: int) -> NDArray[np.uint8]:
+    def read(self, number: int) -> NDArray[np.generic]:
         if number < self._position - 1:
             self._begin()
         while self._position <= number:
-            if not self._capture.grab():
+            frame = next(self._frames, None)
+            if frame is None:
                 raise ValueError(
                     f"{self._path}: frame {number} cannot be read: the video ends after "
                     f"{self._position} frames"
                 )
+            self._last = frame
             self._position += 1
-        read, image = self._capture.retrieve()
-        if not read:
-            raise ValueError(f"{self._path}: frame {number} cannot be decoded")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        assert self._last is not None
+        return self._last.image
 
     def length(self) -> int:
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if count > 0:
-            return count
-        while self._capture.grab():
-            self._position += 1
-        return self._position
+        if self._reader.length is not None:
+            return self._reader.length
+        counted = VideoReader(self._path)
+        try:
+            return counted.count()
+        finally:
+            counted.close()
 
     def _begin(self) -> None:
-        self._capture = cv2.VideoCapture(str(self._path))
-        if not self._capture.isOpened():
-            raise ValueError(f"{self._path}: not a readable video")
+        self._reader = VideoReader(self._path, self._thermal)
+        self._frames = iter(self._reader)
         self._position = 0
+        self._last: TimedImage | None = None
 
 
 _local = threading.local()
 
 
-def _decoder(path: Path) -> _Decoder:
+def _decoder(path: Path, thermal: bool) -> _Decoder:
     """This thread's decoder of a file, opened if it is not; the one unused longest is closed."""
     if not path.is_file():
         raise FileNotFoundError(f"no such video: {path}")
@@ -103,9 +105,9 @@ def _decoder(path: Path) -> _Decoder:
         # Inherited over a fork: releasing them would wait for threads only the parent has.
         _local.inherited = (getattr(_local, "inherited", ()), getattr(_local, "decoders", {}))
         _local.process, _local.decoders = os.getpid(), {}
-    decoders: dict[tuple[Path, int], _Decoder] = _local.decoders
-    key = (path, path.stat().st_mtime_ns)
-    decoder = decoders.pop(key, None) or _Decoder(path)
+    decoders: dict[tuple[Path, int, bool], _Decoder] = _local.decoders
+    key = (path, path.stat().st_mtime_ns, thermal)
+    decoder = decoders.pop(key, None) or _Decoder(path, thermal)
     decoders[key] = decoder  # the last in order is the one used last
     if len(decoders) > _MAX_OPEN:
         del decoders[next(iter(decoders))]
