@@ -52,7 +52,7 @@ def folders(network: RGBTNetwork, tmp_path_factory: pytest.TempPathFactory) -> d
     """Format -> an export in it."""
     around = tmp_path_factory.mktemp("exports")
     for name in FORMATS:
-        assert write_export(around / name, network, CONFIG, name) < 1e-4
+        assert write_export(around / name, network, CONFIG, name).difference < 1e-4
     return {name: around / name for name in FORMATS}
 
 

@@ -30,8 +30,8 @@ PRECISIONS = ("fp32", "bf16", "int8")
 
 _PRECISIONS_OF = {
     "torch": ("fp32", "bf16"),
-    "onnxruntime": ("fp32",),
-    "openvino": ("fp32", "bf16"),
+    "onnxruntime": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
 }
 # engine: (extra, the packages that it needs); torch traces graphs with the help of onnx.
 _PACKAGES = {
@@ -41,7 +41,12 @@ _PACKAGES = {
 
 
 def choose_engine(
-    engine: str, precision: str, device: str | torch.device, *, is_learned: bool = True
+    engine: str,
+    precision: str,
+    device: str | torch.device,
+    *,
+    is_learned: bool = True,
+    is_exported: bool = False,
 ) -> str:
     """The engine that ``engine`` means here: "torch", "onnxruntime" or "openvino".
 
@@ -50,6 +55,7 @@ def choose_engine(
         precision: one of ``PRECISIONS``.
         device: where the network is to run; only torch runs on another one than the CPU.
         is_learned: ``ModelConfig.is_learned``.
+        is_exported: whether it runs an exported tracker, which alone can be in int8.
 
     Raises:
         ValueError: an unknown name, or an engine that has not this precision or device.
@@ -70,7 +76,7 @@ def choose_engine(
         require(extra, *packages)
     if engine != "torch" and not on_cpu:
         raise ValueError(f"engine {engine!r} runs on the CPU; for device {str(device)!r} use torch")
-    if precision == "int8":
+    if precision == "int8" and not is_exported:
         raise ValueError(
             "precision 'int8' needs an exported tracker, which is calibrated once: "
             "rgbt-track export NAME OUT --precision int8"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rgbt_track.boxes import Boxes, iou_xywh
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.config.tracker import Config
 from rgbt_track.io.files import atomic_path
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import load_weights, save_weights
-from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.create import choose_engine, create_engine, create_runner
 from rgbt_track.models.engines.exported import (
     ENGINES_OF,
     FORMATS,
@@ -26,14 +27,15 @@ from rgbt_track.models.engines.exported import (
     graph_engine,
     read_export,
 )
-from rgbt_track.models.engines.graph_engine import graph_names
+from rgbt_track.models.engines.graph_engine import Arrays, GraphEngine, graph_names
 from rgbt_track.models.engines.graphs import Graph, NetworkGraphs
 from rgbt_track.models.engines.interface import BranchResponse, Engine
 from rgbt_track.models.engines.onnx_graphs import onnx_model
+from rgbt_track.models.engines.quantize import RecordingRunner, quantize_onnx, quantize_openvino
 from rgbt_track.models.engines.torch_engine import TorchEngine
 from rgbt_track.models.inference import prepare_for_inference
 from rgbt_track.models.network import RGBTNetwork
-from rgbt_track.resources import check_choice
+from rgbt_track.resources import check_choice, require
 
 # Largest difference to torch in fp32, as a share of the range of a response.
 _TOLERANCE = {"fp32": 1e-4, "bf16": 0.1}
@@ -42,13 +44,37 @@ _SMALLEST_SHARED = 1024  # bytes; smaller tensors stay inside their graph
 _ALIGNMENT = 64  # bytes
 
 
+class Trial(NamedTuple):
+    """A run of a tracker: mean overlap with the labelled boxes, and its own boxes (N, 4)."""
+
+    ao: float
+    boxes: Boxes
+
+
+class Calibration(NamedTuple):
+    """What int8 changed: AO before and after, and the mean overlap of the boxes of both runs."""
+
+    ao_fp32: float
+    ao_int8: float
+    box_overlap: float
+    frames: int
+
+
+class ExportReport(NamedTuple):
+    """The largest difference to torch in fp32, as a share of a response's range; or of int8."""
+
+    difference: float | None = None
+    calibration: Calibration | None = None
+
+
 def write_export(
     out: str | Path,
     network: RGBTNetwork,
     config: Config,
     format: str = "onnx",
     precision: str = "fp32",
-) -> float:
+    trial: Callable[[Engine], Trial] | None = None,
+) -> ExportReport:
     """Write a tracker as a folder that ``load_tracker`` and other programs can run.
 
     Args:
@@ -56,19 +82,26 @@ def write_export(
         network: as ``load_weights`` leaves it, on the CPU; it is not changed.
         config: its configuration.
         format: "onnx", "openvino" or "torch".
-        precision: "fp32", or "bf16" with "openvino" or "torch".
+        precision: "fp32", "bf16" with "openvino" or "torch", "int8" with "onnx" or "openvino".
+        trial: tracks with an engine; int8 is calibrated with what the graphs are given in it, and
+            its boxes before and after are compared.
 
-    Returns the largest difference between its responses and torch's in fp32, as a share of the
-    range of a response. Raises ``ValueError`` for an unknown format, a precision that it does not
-    have, or a difference that is too large; then nothing is left.
+    Raises ``ValueError`` for an unknown format, a precision that it does not have, or a difference
+    that is too large; then nothing is left. How well int8 does is for the reader of the report.
     """
     out = Path(out)
     check_choice("unknown format", format, FORMATS)
-    choose_engine(ENGINES_OF[format][0], precision, "cpu", is_learned=config.model.is_learned)
+    is_learned = config.model.is_learned
+    choose_engine(ENGINES_OF[format][0], precision, "cpu", is_learned=is_learned, is_exported=True)
+    if precision == "int8":
+        require("int8", "nncf", "onnxruntime")
+        if trial is None:
+            raise ValueError("precision 'int8' needs sequences to calibrate it with")
     if out.exists():
         raise ValueError(f"{out} exists; give the name of a new folder")
     prepared = prepare_for_inference(copy.deepcopy(network))
     values = {"format": format, "precision": precision, "config": to_mapping(config)}
+    before, recorded = None, {}
     with atomic_path(out) as part:
         part.mkdir()
         if format == "torch":
@@ -76,21 +109,53 @@ def write_export(
         else:
             maker = NetworkGraphs(prepared, config.tracking.template_size)
             graphs = {name: maker.make(name) for name in graph_names(prepared.branches)}
+            models = {name: onnx_model(graph) for name, graph in graphs.items()}
+            if precision == "int8" and trial is not None:
+                before, recorded = _record(models, format, config, trial)
             writer = _write_onnx if format == "onnx" else _write_openvino
-            writer(part, graphs)
+            writer(part, models, recorded)
             values["graphs"] = {name: _describe(graph) for name, graph in graphs.items()}
-        text = json.dumps(values, indent=1) + "\n"
-        (part / METADATA).write_text(text, encoding="utf-8")
-        difference = _largest_difference(TorchEngine(prepared), _written_engine(part), config)
-        if not difference <= _TOLERANCE[precision]:
-            raise ValueError(
-                f"{out}: what was written answers otherwise than torch, by {difference:.1e} of a "
-                f"response's range (at most {_TOLERANCE[precision]:.0e}): nothing was kept"
-            )
-    return difference
+        _write_metadata(part, values)
+        engine = _written_engine(part)
+        if before is not None and trial is not None:
+            report = ExportReport(calibration=_compare(before, trial(engine)))
+        else:
+            report = ExportReport(_largest_difference(TorchEngine(prepared), engine, config))
+            if not report.difference <= _TOLERANCE[precision]:
+                raise ValueError(
+                    f"{out}: what was written answers otherwise than torch, by "
+                    f"{report.difference:.1e} of a response's range (at most "
+                    f"{_TOLERANCE[precision]:.0e}): nothing was kept"
+                )
+        if report.calibration is not None:
+            _write_metadata(part, {**values, "calibration": report.calibration._asdict()})
+    return report
 
 
-def _write_onnx(folder: Path, graphs: dict[str, Graph]) -> None:
+def _record(
+    models: Mapping[str, bytes], format: str, config: Config, trial: Callable[[Engine], Trial]
+) -> tuple[Trial, dict[str, list[Arrays]]]:
+    """A run in fp32, and what the search graphs were given in it."""
+    engine, threads = ENGINES_OF[format][0], config.tracking.threads
+    recorder = RecordingRunner(create_runner(engine, lambda name, _: models[name], threads))
+    model = config.model
+    before = trial(GraphEngine(recorder, model.branches, takes_target=model.target_encoding))
+    return before, recorder.inputs
+
+
+def _compare(before: Trial, after: Trial) -> Calibration:
+    overlap = float(np.mean(iou_xywh(before.boxes, after.boxes)))
+    return Calibration(before.ao, after.ao, overlap, len(before.boxes))
+
+
+def _write_metadata(folder: Path, values: Mapping[str, Any]) -> None:
+    text = json.dumps(values, indent=1) + "\n"
+    (folder / METADATA).write_text(text, encoding="utf-8")
+
+
+def _write_onnx(
+    folder: Path, models: Mapping[str, bytes], recorded: Mapping[str, Sequence[Arrays]]
+) -> None:
     """One file a graph, and one for the weights of all of them, each tensor once."""
     import onnx
     from onnx.external_data_helper import set_external_data
@@ -98,8 +163,10 @@ def _write_onnx(folder: Path, graphs: dict[str, Graph]) -> None:
     name = WEIGHTS_FILES["onnx"]
     offsets: dict[str, int] = {}
     with (folder / name).open("wb") as weights:
-        for graph_name, graph in graphs.items():
-            model = onnx.load_from_string(onnx_model(graph))
+        for graph_name, content in models.items():
+            if graph_name in recorded:
+                content = quantize_onnx(content, recorded[graph_name])
+            model = onnx.load_from_string(content)
             for tensor in model.graph.initializer:
                 data = tensor.raw_data
                 if len(data) < _SMALLEST_SHARED:
@@ -114,12 +181,17 @@ def _write_onnx(folder: Path, graphs: dict[str, Graph]) -> None:
             (folder / f"{graph_name}.onnx").write_bytes(model.SerializeToString())
 
 
-def _write_openvino(folder: Path, graphs: dict[str, Graph]) -> None:
+def _write_openvino(
+    folder: Path, models: Mapping[str, bytes], recorded: Mapping[str, Sequence[Arrays]]
+) -> None:
     import openvino
 
     core = openvino.Core()
-    for name, graph in graphs.items():
-        model = core.read_model(onnx_model(graph))
+    for name, content in models.items():
+        if name in recorded:
+            model = quantize_openvino(content, recorded[name])
+        else:
+            model = core.read_model(content)
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
 
 

@@ -110,7 +110,7 @@ def graph_engine(export: Export, engine: str = "auto", device: str = "cpu") -> G
 
     ``engine`` and ``device`` as in ``load_tracker``, and its errors.
     """
-    engine = choose_engine(export.choose_engine(engine), export.precision, device)
+    engine = choose_engine(export.choose_engine(engine), export.precision, device, is_exported=True)
     threads = export.config.tracking.threads
     # The graphs on disk are for one target.
     runner = create_runner(

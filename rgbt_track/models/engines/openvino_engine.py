@@ -9,7 +9,7 @@ import openvino
 
 from rgbt_track.models.engines.graph_engine import Arrays
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 class OpenVINORunner:
@@ -19,7 +19,8 @@ class OpenVINORunner:
         read: a graph's name and the size of its batch -> what ``openvino.Core.read_model`` takes,
             a path or ONNX in memory.
         threads: CPU threads.
-        precision: "fp32" or "bf16"; a processor without bf16 computes in fp32.
+        precision: "fp32" or "bf16"; a processor without bf16 computes in fp32. "int8" is for graphs
+            that are quantized, whose other layers compute in fp32.
     """
 
     def __init__(

@@ -1,0 +1,179 @@
+"""Post-training quantization to int8 of the graphs that run on every frame.
+
+Template graphs run once a target and stay as they are. In search graphs, what costs accuracy and
+little time stays in floating point: the fusion, whose soft thresholds compare small differences;
+the correlations, whose kernels come from a template; and the last convolution before each output.
+OpenVINO's graphs are quantized by NNCF, ONNX Runtime's (as QDQ) by its own tools, both with the
+inputs that a tracker gave the graphs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rgbt_track.models.engines.graph_engine import Arrays, GraphRunner
+
+_FUSION = "/fusion/"  # part of the names of a fusion's nodes
+
+
+class RecordingRunner:
+    """A ``GraphRunner`` that keeps what the search graphs are given, evenly spread over the runs.
+
+    Args:
+        runner: what runs the graphs.
+        limit: at most as many inputs are kept of each graph.
+
+    Attributes:
+        inputs: graph -> its inputs.
+    """
+
+    def __init__(self, runner: GraphRunner, limit: int = 128) -> None:
+        self.runner = runner
+        self.limit = limit
+        self.inputs: dict[str, list[Arrays]] = {}
+        self._every: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
+
+    def run(self, graph: str, inputs: Arrays) -> Arrays:
+        if graph.startswith("search"):
+            calls, every = self._calls.get(graph, 0), self._every.get(graph, 1)
+            self._calls[graph] = calls + 1
+            if calls % every == 0:
+                kept = self.inputs.setdefault(graph, [])
+                kept.append({name: np.array(array) for name, array in inputs.items()})
+                if len(kept) > self.limit:
+                    self.inputs[graph], self._every[graph] = kept[::2], 2 * every
+        return self.runner.run(graph, inputs)
+
+
+def quantize_openvino(model: bytes, inputs: Sequence[Arrays]) -> Any:
+    """An ONNX model -> an OpenVINO model in int8, by NNCF."""
+    with _quiet():
+        import nncf
+        import openvino
+
+        proto = _prepared(model)
+        # Layers get further names behind those of the ONNX nodes.
+        patterns = [f"^{re.escape(name)}(/.*)?$" for name in kept_layers(proto)]
+        return nncf.quantize(
+            openvino.Core().read_model(proto.SerializeToString()),
+            nncf.Dataset(list(inputs)),
+            subset_size=len(inputs),
+            ignored_scope=nncf.IgnoredScope(patterns=patterns, validate=False),
+        )
+
+
+def quantize_onnx(model: bytes, inputs: Sequence[Arrays]) -> bytes:
+    """An ONNX model -> one in int8 with QuantizeLinear and DequantizeLinear around convolutions."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    proto = _prepared(model)
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        file = Path(folder) / "graph.onnx"
+        quantize_static(
+            proto,
+            file,
+            _Reader(inputs),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=kept_layers(proto),
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return file.read_bytes()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress and the advice of the quantizers."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+class _Reader:
+    """The inputs as ONNX Runtime's calibration reads them."""
+
+    def __init__(self, inputs: Sequence[Arrays]) -> None:
+        self._left = iter(inputs)
+
+    def get_next(self) -> Arrays | None:
+        return next(self._left, None)
+
+
+def kept_layers(model: Any) -> list[str]:
+    """Names of the nodes of an ONNX model that stay in floating point."""
+    graph = model.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    constants = set(_constants(model))
+    kept = [node.name for node in graph.node if _FUSION in node.name]
+    for node in graph.node:
+        if node.op_type in ("Conv", "MatMul") and node.input[1] not in constants:
+            kept.append(node.name)
+    for output in graph.output:
+        kept += _last_convolutions(output.name, makers)
+    return sorted(set(kept))
+
+
+def _last_convolutions(output: str, makers: Mapping[str, Any]) -> list[str]:
+    """The nodes met first on every way back from an output."""
+    names, seen, todo = [], set(), [output]
+    while todo:
+        tensor = todo.pop()
+        if tensor in seen or tensor not in makers:
+            continue
+        seen.add(tensor)
+        node = makers[tensor]
+        if node.op_type == "Conv":
+            names.append(node.name)
+        else:
+            todo += node.input
+    return names
+
+
+def _prepared(model: bytes) -> Any:
+    """The model with kernels gathered, not split, which OpenVINO cannot compile in int8."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    proto = onnx.load_from_string(model)
+    graph, constants, nodes = proto.graph, _constants(proto), []
+    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    for node in graph.node:
+        if node.op_type != "Split" or not kernels & set(node.output):
+            nodes.append(node)
+            continue
+        axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
+        sizes = numpy_helper.to_array(constants[node.input[1]])
+        for name, part in zip(
+            node.output, np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1]), strict=True
+        ):
+            graph.initializer.append(numpy_helper.from_array(part, f"{name}_items"))
+            inputs = [node.input[0], f"{name}_items"]
+            nodes.append(helper.make_node("Gather", inputs, [name], f"{name}_gather", axis=axis))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return proto
+
+
+def _constants(model: Any) -> dict[str, Any]:
+    """Tensors of an ONNX model by name: initializers and the outputs of Constant nodes."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensors[node.output[0]] = node.attribute[0].t
+    return tensors
