@@ -217,14 +217,21 @@ def test_a_tracker_follows_the_same_boxes() -> None:
         np.testing.assert_allclose(path, boxes[0], atol=0.01)
 
 
-def test_auto_is_openvino_where_it_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_engine("auto", "fp32", "cpu") == "openvino"
     assert choose_engine("auto", "bf16", "cpu:0") == "openvino"
     assert choose_engine("auto", "fp32", "cpu", is_learned=False) == "torch"
     assert choose_engine("auto", "fp32", "cuda:1") == "torch"
-    for missing in ("onnx", "openvino"):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name, gone=missing: name != gone)
-        assert choose_engine("auto", "fp32", "cpu") == "torch"
+    gone: set[str] = set()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name not in gone)
+    for missing, expected in (
+        ({"openvino"}, "onnxruntime"),
+        ({"openvino", "onnxruntime"}, "torch"),
+        ({"onnx"}, "torch"),
+    ):
+        gone = missing
+        assert choose_engine("auto", "fp32", "cpu") == expected
+        assert choose_engine("auto", "bf16", "cpu") == "torch", "ONNX Runtime has no bf16"
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

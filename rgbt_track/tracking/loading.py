@@ -45,9 +45,9 @@ def load_tracker(
         device: a ``torch`` device name.
         weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
             configuration's own weights are taken.
-        engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", which is
-            OpenVINO where it is installed and gains (``models/engines/create.py``), else torch;
-            for an exported folder what its format is for.
+        engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", the fastest
+            that is installed and fits (``models/engines/create.py``); for an exported folder what
+            its format is for.
         precision: "fp32", or "bf16" (torch and OpenVINO); an exported folder has its own.
 
     Raises:

@@ -39,7 +39,7 @@ class FrozenBackbone:
         levels = self._runner.run(name, {"crops": x.float().contiguous().numpy()})
         return [torch.from_numpy(levels[f"level{index}"].copy()) for index in range(len(levels))]
 
-    def _onnx(self, name: str) -> bytes:
+    def _onnx(self, name: str, _: int) -> bytes:
         """The backbone as ONNX, for one shape of input: a level's size may be a constant of it."""
         crops = torch.zeros(self._shapes[name])
         with torch.no_grad(), torch.autocast("cpu", enabled=False):

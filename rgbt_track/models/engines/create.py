@@ -1,11 +1,12 @@
 """Which engine runs a network, by name, and the engine itself.
 
-``auto`` is OpenVINO for a network on the CPU that has learned weights, if the package is installed,
-else torch. Measured in CPU time a frame against torch, on one thread, with batch norms folded and
-memory in NHWC: OpenVINO 1.4 times faster for SiamRPN++ with ResNet-50, 1.7 times for lrrtrack_lite,
-2.6 times for EfficientNet-Lite0, whose depthwise convolutions torch runs slowly; ONNX Runtime 1.4,
-1.7 and 2.1 times. Tracing and compiling cost 0.7 s for lrrtrack_lite, which 200 frames pay back,
-and 8 s for ResNet-50, 20 frames. The matching head does too little to gain anything.
+``auto`` is, for a network on the CPU that has learned weights, the fastest that is installed and
+has the precision: OpenVINO, ONNX Runtime, torch. Measured in CPU time a frame against torch, on one
+thread, with batch norms folded and memory in NHWC: OpenVINO 1.4 times faster for SiamRPN++ with
+ResNet-50, 1.7 times for lrrtrack_lite, 2.6 times for EfficientNet-Lite0, whose depthwise
+convolutions torch runs slowly; ONNX Runtime 1.4, 1.7 and 2.1 times. Tracing and compiling cost
+0.7 s for lrrtrack_lite, which 200 frames pay back, and 8 s for ResNet-50, 20 frames. The matching
+head does too little to gain anything.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ _PACKAGES = {
 }
 
 
+# By measurement; all give torch's responses to 1e-4 of their range (tests/test_engines.py).
+_FASTEST = ("openvino", "onnxruntime")
+
+
 def choose_engine(
     engine: str,
     precision: str,
@@ -65,8 +70,9 @@ def choose_engine(
     check_choice("unknown precision", precision, PRECISIONS)
     on_cpu = str(device).startswith("cpu")
     if engine == "auto":
-        gains = on_cpu and is_learned and _is_installed("openvino")
-        engine = "openvino" if gains else "torch"
+        gains = on_cpu and is_learned
+        fit = [name for name in _FASTEST if gains and precision in _PRECISIONS_OF[name]]
+        engine = next(filter(_is_installed, fit), "torch")
     if engine != "torch" and not is_learned:
         raise ValueError(
             f"engine {engine!r} runs learned networks; for the matching head use torch"
