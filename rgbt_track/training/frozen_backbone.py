@@ -29,19 +29,16 @@ class FrozenBackbone:
     def __init__(self, backbone: nn.Module) -> None:
         choose_engine("openvino", "bf16", "cpu")
         self._function = _Function(backbone.forward).eval()
-        self._shapes: dict[str, torch.Size] = {}
         self._runner = create_runner("openvino", self._onnx, torch.get_num_threads(), "bf16")
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         """As the backbone: images (B, 3, X, X) -> levels (B, C, N, N)."""
-        name = "x".join(map(str, x.shape))
-        self._shapes[name] = x.shape
-        levels = self._runner.run(name, {"crops": x.float().contiguous().numpy()})
+        levels = self._runner.run(str(x.shape[-1]), {"crops": x.float().contiguous().numpy()})
         return [torch.from_numpy(levels[f"level{index}"].copy()) for index in range(len(levels))]
 
-    def _onnx(self, name: str, _: int) -> bytes:
+    def _onnx(self, side: str, batch: int) -> bytes:
         """The backbone as ONNX, for one shape of input: a level's size may be a constant of it."""
-        crops = torch.zeros(self._shapes[name])
+        crops = torch.zeros(batch, 3, int(side), int(side))
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
             outputs = tuple(f"level{index}" for index in range(len(self._function(crops))))
             return onnx_model(Graph(self._function, {"crops": crops}, outputs))
