@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from rgbt_track.image_fusion.fuser import Fuser
-from rgbt_track.image_fusion.networks import build_image_network
+from rgbt_track.models.image_networks import build_image_network
 
 WIDTH, HEIGHT = 640, 480
 NETWORKS = ("lrrnet", "lrcfuse", "lwc_densefuse")

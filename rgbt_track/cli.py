@@ -104,9 +104,13 @@ class Commands(LazyGroup):
             "rgbt_track.commands.fuse_ablation:fuse_ablation",
             "Train variants on a folder of pairs and print a table like LRRNet's Tables 3 and 4.",
         ),
+        "fuse-table": (
+            "rgbt_track.commands.fuse_table:fuse_table",
+            "Compare image-fusion networks: parameters, time, and metrics over the same pairs.",
+        ),
         "info": (
             "rgbt_track.commands.info:info",
-            "Print versions, devices and shipped trackers, or all about one tracker.",
+            "Print versions, devices and shipped networks, or all about one of them.",
         ),
     }
 
@@ -149,6 +153,10 @@ class VotCommands(LazyGroup):
         "evaluate": (
             "rgbt_track.commands.vot.evaluate:vot_evaluate",
             "Evaluate trackers in a workspace: run what is missing, analyse, report, print.",
+        ),
+        "table": (
+            "rgbt_track.commands.vot.table:vot_table",
+            "Evaluate the systems of LRRNet's Table 8 and print them beside the published rows.",
         ),
     }
 

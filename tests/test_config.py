@@ -93,7 +93,7 @@ def test_the_task_may_be_left_out_and_no_other_is_taken(tmp_path: Path) -> None:
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"did you mean 'lrrtrack_lite'.*matching, or"
+        FileNotFoundError, match=r"did you mean 'lrrtrack_lite'.*matching, .*, or"
     ) as at:
         find_experiment("lrrtrack_light", "tracking")
     assert "lrrnet" not in str(at.value)

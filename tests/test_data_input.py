@@ -148,8 +148,9 @@ def test_faults_of_object_labels(tmp_path):
     for text in ("[1, 2]", "{", '{"a.jpg": [[1, 2, 3]]}', '{"a.jpg": 3}'):
         (tmp_path / "a" / "boxes.json").write_text(text)
         refused(ValueError, "boxed_images", tmp_path / "a", "boxes.json: expected {")
-    (tmp_path / "a" / "boxes.json").write_text('{"a.jpg": [[1, 2, 3, NaN]]}')
-    refused(ValueError, "boxed_images", tmp_path / "a", "boxes.json: a: not a finite box")
+    (tmp_path / "a" / "boxes.json").write_text('{"a.jpg": [[1, 2, 3, 4], [1, 2, 3, NaN]]}')
+    message = "boxes.json: a: row 2: not a finite box: 1, 2, 3, nan"
+    refused(ValueError, "boxed_images", tmp_path / "a", message)
     (tmp_path / "a" / "boxes.json").unlink()
     refused(FileNotFoundError, "boxed_images", tmp_path / "a", "no labels; expected boxes.json")
     pairs(tmp_path / "b")

@@ -292,6 +292,13 @@ def test_generic_equals_its_twin(seed):
     same(scores, twin_generic(results, truth))
 
 
+def test_a_repaired_row_is_told_by_its_number():
+    results, truth = single(0)
+    results["e"][[5, 9]] = np.nan
+    with pytest.warns(UserWarning, match="e: 2 rows without a valid box .* row 6 the first"):
+        score_results("lasher", results, truth)
+
+
 def test_vtuav_is_rgbt234_on_the_labelled_frames():
     results, truth = double(0)
     sparse = {name: {k: v.copy() for k, v in pair.items()} for name, pair in truth.items()}

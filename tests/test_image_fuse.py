@@ -13,17 +13,17 @@ from conftest import Run
 
 from fusion_modules.image import min_max, to_uint8
 from fusion_modules.image.metrics import METRICS, fusion_metrics
-from rgbt_track.image_fusion import networks
 from rgbt_track.image_fusion.fuser import Fuser, Image, side_by_side
 from rgbt_track.image_fusion.metric_table import MetricTable
-from rgbt_track.image_fusion.networks import (
+from rgbt_track.io.images import read_rgb, read_tir, write_image
+from rgbt_track.io.sources import open_source
+from rgbt_track.io.video.writer import VideoFile
+from rgbt_track.models import image_networks
+from rgbt_track.models.image_networks import (
     build_image_network,
     load_image_network,
     save_image_weights,
 )
-from rgbt_track.io.images import read_rgb, read_tir, write_image
-from rgbt_track.io.sources import open_source
-from rgbt_track.io.video.writer import VideoFile
 
 HEIGHT, WIDTH = 48, 64
 
@@ -259,17 +259,17 @@ def test_users_faults_are_one_line(run: Run, root: Path, tmp_path: Path) -> None
 def test_without_weights_the_shipped_ones_or_a_word(
     run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(image_networks, "WEIGHTS", tmp_path)
     arguments = ("fuse", "--rgb", root / "color", "--tir", root / "ir", tmp_path / "out")
     code, _, err = run(*arguments)
-    assert code == 1 and "give --weights FILE" in err
+    assert code == 1 and "no image-fusion weights are shipped for 'lrrnet'" in err
     shipped = (root / "lrrnet.safetensors").read_bytes()
     (tmp_path / "lrrnet.safetensors").write_bytes(shipped)
     assert run(*arguments)[0] == 0
 
 
 def test_the_shipped_weights_show_what_is_hot_and_keep_the_visible_scene() -> None:
-    network = load_image_network(networks.default_weights())
+    network = load_image_network(image_networks.shipped_image_weights())
     assert sum(parameter.numel() for parameter in network.parameters()) == 49_204
     visible, infrared = scene(2)
     fused = Fuser(network, color=False).fuse(visible, infrared)

@@ -20,7 +20,6 @@ from rgbt_track.config.image_fusion import (
 )
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import load_config
-from rgbt_track.image_fusion.networks import build_image_network, load_image_network
 from rgbt_track.image_fusion.training.ablation import (
     find_variants,
     score_network,
@@ -29,6 +28,7 @@ from rgbt_track.image_fusion.training.ablation import (
 from rgbt_track.image_fusion.training.data import PairImages, find_pairs, stretch_range
 from rgbt_track.image_fusion.training.vgg_features import STAND_IN, vgg_blocks
 from rgbt_track.io.images import write_image
+from rgbt_track.models.image_networks import build_image_network, load_image_network
 from rgbt_track.resources import folder
 
 pytest.importorskip("lightning")
@@ -99,9 +99,13 @@ def test_every_shipped_experiment_builds_and_is_complete(path: Path) -> None:
 
 def test_shipped_experiments_are_the_papers() -> None:
     assert {"lrrnet", "lrrnet_paper", "lrcfuse", "lwc_densefuse"} <= {p.stem for p in SHIPPED}
-    base = to_mapping(load_image_experiment("lrrnet"))
+    lrrnet = to_mapping(load_image_experiment("lrrnet"))
+    variants = find_variants(None, [])
+    base = to_mapping(load_image_experiment(variants["blocks4"]))
+    pairs = zip(_both(base), _both(lrrnet), strict=True)
+    assert {k for (k, v), (_, w) in pairs if v != w} == {"sources", "distinct_pairs"}
     changed = {}
-    for name, path in find_variants(None, []).items():
+    for name, path in variants.items():
         other = to_mapping(load_image_experiment(path))
         flat = [(k, v) for section in ("network", "training") for k, v in _flat(other[section])]
         assert len(flat) == len(dict(flat))
@@ -179,6 +183,37 @@ def test_pairs_are_squares_in_gray_drawn_by_their_key(pairs: Path) -> None:
     assert not any(torch.equal(other, visible) for other in others)
     whole = PairImages(found, ImageTrainingConfig(side=20)).whole(0)[0]
     assert whole[0, :, 0].mean() < 40 and whole[0, :, -1].mean() > 150  # the whole ramp, squeezed
+
+
+def test_distinct_pairs_are_chosen_once_and_shown_once_an_epoch(pairs: Path) -> None:
+    found = [(Path(f"v{i}"), Path(f"i{i}")) for i in range(50)]
+    training = ImageTrainingConfig(side=16, pairs_per_epoch=20, distinct_pairs=20, batch=4)
+
+    def epoch(number: int, training: ImageTrainingConfig = training) -> list[tuple[Path, Path]]:
+        data = PairImages(found, training)
+        return [data._draw((number, i), np.random.default_rng(0)) for i in range(20)]
+
+    first, second = epoch(0), epoch(1)
+    assert len(set(first)) == 20 and set(first) == set(second) and first != second
+    assert epoch(0) == first
+    assert set(epoch(0, replace(training, seed=2))) != set(first)
+    data = PairImages(found, training)  # keys in any order, as a resume and workers ask for them
+    keys = [(1, 3), (0, 3), (1, 4)]
+    drawn = [data._draw(key, np.random.default_rng(0)) for key in keys]
+    assert drawn == [second[3], first[3], second[4]]
+    with pytest.raises(ValueError, match="distinct_pairs is 20, but the sources have 4 pairs"):
+        PairImages(find_pairs((PairSourceConfig(),), str(pairs)), training)
+    with pytest.raises(ValueError, match="distinct_pairs is 10; expected pairs_per_epoch, 20"):
+        replace(training, distinct_pairs=10)
+
+
+def test_lrrnets_two_experiments_differ_in_the_optimizer_alone() -> None:
+    ours, paper = (load_image_experiment(name) for name in ("lrrnet", "lrrnet_paper"))
+    assert replace(paper.training, optimizer=ours.training.optimizer) == ours.training
+    assert ours.network == paper.network
+    assert ours.training.distinct_pairs == ours.training.pairs_per_epoch == 20_000
+    (source,) = ours.training.sources
+    assert (source.dataset, source.split, source.every) == ("kaist", "train", 1)
 
 
 def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:

@@ -184,8 +184,8 @@ def test_each_fault_prints_one_line(
         if name not in arguments
         for text in (name, value)
     ]
-    code, _, stderr = run("track", *arguments, *chosen)
-    assert code == 1
+    code, stdout, stderr = run("track", *arguments, *chosen)
+    assert code == 1 and not stdout
     assert stderr.startswith("error: ") and message in stderr and stderr.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing may be left behind"
 

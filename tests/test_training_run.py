@@ -204,6 +204,21 @@ def test_a_killed_run_resumes(root: Path, tmp_path: Path) -> None:
     assert steps == list(range(100 * (done // 100 + 1)))
 
 
+def test_a_run_shorter_than_the_logs_interval_leaves_metrics(root: Path, tmp_path: Path) -> None:
+    config = tiny_experiment(root, epochs=1, pairs_per_epoch=8, log_every=50)
+    out = tmp_path / "run"
+    heard: list[str] = []
+    run(config, out, notify=heard.append)
+    assert heard[0].startswith("learning rate 0.003 with 4 pairs a step (batch 4 x 1 processes")
+    assert (out / "curves.png").stat().st_size > 1000
+    rows = [line.split(",") for line in (out / "metrics.csv").read_text().splitlines()[1:]]
+    assert {row[0] for row in rows} == {"1"} and "train/total" in {row[1] for row in rows}
+    from rgbt_track.training.fit import steps_in_run
+
+    accumulated = dataclasses.replace(config.training, pairs_per_epoch=20, accumulate=2, epochs=3)
+    assert steps_in_run(accumulated, 1) == 9 and steps_in_run(accumulated, 2) == 3
+
+
 @pytest.mark.slow
 def test_two_processes_train_like_one_with_the_same_effective_batch(
     root: Path, tmp_path: Path

@@ -13,15 +13,17 @@ from rich.progress import track
 
 from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.commands.options import DeviceName, PairByName, ThermalDelay
+from rgbt_track.image_fusion.figure import parts_figure
 from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
 from rgbt_track.image_fusion.inputs import NamedPairs
 from rgbt_track.image_fusion.metric_table import MetricTable
-from rgbt_track.image_fusion.networks import default_weights, load_image_network
 from rgbt_track.image_fusion.outputs import ImageOutput, image_paths, is_file_name
 from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.frames import Frame
+from rgbt_track.io.images import check_image_name, write_image
 from rgbt_track.io.pairing import check_pair_by
 from rgbt_track.io.paths import check_paths
+from rgbt_track.models.image_networks import DEFAULT, load_image_network, shipped_image_weights
 from rgbt_track.tracking.loading import check_device
 
 NamedPair = tuple[str, Frame, Frame]
@@ -43,6 +45,9 @@ def fuse(
     weights: Annotated[
         Path | None, typer.Option(help="Weights of `train`, or LRRNet's published file.")
     ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="A shipped network: lrrnet (default), lrcfuse, ...")
+    ] = None,
     pair_by: PairByName = "time",
     tir_delay: ThermalDelay = 0.0,
     device: DeviceName = "cpu",
@@ -59,6 +64,9 @@ def fuse(
     beside: Annotated[
         bool, typer.Option("--side-by-side", help="Visible, thermal, fused in one.")
     ] = False,
+    figure: Annotated[
+        Path | None, typer.Option(help="One picture of the first pair, its parts and the result.")
+    ] = None,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Print En SD MI SSIM VIF Nabf ...")
     ] = False,
@@ -74,13 +82,17 @@ def fuse(
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
     """
-    if out is None and not (metrics or fused):
+    if out is None and not (metrics or fused or figure):
         raise ValueError("nowhere to write to: give OUT, a folder or a .mp4 (or --metrics)")
+    if weights is not None and network is not None:
+        raise ValueError(f"--weights {weights} bring their own network: leave --network out")
+    if figure is not None:
+        check_image_name(figure)
     if not 1 <= batch <= _MAX_BATCH:
         raise ValueError(f"--batch is {batch}; expected 1 to {_MAX_BATCH}")
     inputs = {"--rgb": rgb, "--tir": tir, "--weights": weights, "--fused": fused}
     is_file = out is not None and is_file_name(out)
-    files = {"--csv": csv, **({"OUT": out} if is_file else {})}
+    files = {"--csv": csv, "--figure": figure, **({"OUT": out} if is_file else {})}
     check_paths(inputs=inputs, files=files, folders={} if is_file else {"OUT": out})
     pairs = NamedPairs(rgb, tir, check_pair_by(pair_by), tir_delay)
     if out is not None and pairs.names is not None:
@@ -89,17 +101,36 @@ def fuse(
     if fused is not None:
         _print_table(_score(pairs, fused), csv)
         return
-    fuser = _fuser(weights, device, tile, color, parts)
+    fuser = _fuser(weights, network, device, tile, color, parts or figure is not None)
+    if figure is not None:
+        _write_figure(fuser, pairs, figure)
+        if out is None and not (metrics or csv):
+            return
     _run(
         fuser, pairs, out, batch, parts=parts, beside=beside, metrics=metrics or bool(csv), csv=csv
     )
 
 
-def _fuser(weights: Path | None, device: str, tile: int | None, color: bool, parts: bool) -> Fuser:
-    network = load_image_network(weights or default_weights())
+def _fuser(
+    weights: Path | None,
+    name: str | None,
+    device: str,
+    tile: int | None,
+    color: bool,
+    parts: bool,
+) -> Fuser:
+    network = load_image_network(weights or shipped_image_weights(name or DEFAULT))
     if parts and not network.part_names:
         raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
     return Fuser(network, check_device(device), tile, color)
+
+
+def _write_figure(fuser: Fuser, pairs: NamedPairs, path: Path) -> None:
+    """The sources, the parts and the fused image of the first pair, as one picture."""
+    name, rgb, tir = next(iter(pairs))
+    fused = fuser.fuse(rgb, tir)
+    write_image(path, parts_figure(fused, fuser.parts(rgb, tir)))
+    typer.echo(f"parts of {name} in {path}")
 
 
 def _run(

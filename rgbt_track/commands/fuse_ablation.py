@@ -10,7 +10,12 @@ import typer
 from rgbt_track.commands.options import AcceleratorName
 from rgbt_track.commands.train import quieten_lightning
 from rgbt_track.image_fusion.metric_table import MetricTable
-from rgbt_track.image_fusion.training.ablation import find_variants, score_network, train_variant
+from rgbt_track.image_fusion.training.ablation import (
+    find_variants,
+    score_network,
+    train_variant,
+    vary,
+)
 from rgbt_track.resources import require
 
 
@@ -34,9 +39,16 @@ def fuse_ablation(
     only: Annotated[
         list[str] | None, typer.Option(help="Names of variants; may be repeated.")
     ] = None,
+    vary_settings: Annotated[
+        list[str] | None,
+        typer.Option("--vary", help="key=v,v,...: a run for each value; may be repeated."),
+    ] = None,
     accelerator: AcceleratorName = "auto",
 ) -> None:
     """Train variants on a folder of pairs and print a table like LRRNet's Tables 3 and 4.
+
+    The loss's factors are compared by --vary, as in the authors' search: --only blocks4
+    --vary training.loss.middle_infrared=1,2,3,4,5,6 --vary training.loss.shallow=0.1,0.5,1,1.5,2
 
     A variant whose run folder has its weights is not trained again, an interrupted one goes on.
 
@@ -45,11 +57,11 @@ def fuse_ablation(
     require("train", "lightning", "tensorboard", "matplotlib")
 
     quieten_lightning()
-    variants = find_variants(experiments, only or [])
+    variants = vary(find_variants(experiments, only or []), vary_settings or [])
     table = MetricTable()
-    for name, path in variants.items():
+    for name, (path, varied) in variants.items():
         typer.echo(f"{name} ({len(table.rows) + 1} of {len(variants)})", err=True)
-        weights = train_variant(path, pairs, out / name, settings or [], accelerator)
+        weights = train_variant(path, pairs, out / name, [*varied, *(settings or [])], accelerator)
         table.add(name, score_network(weights, test or pairs, limit))
         table.write_csv(out / "ablation.csv", mean=False)
     table.print(heading="variant", mean=False)

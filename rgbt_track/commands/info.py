@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -11,10 +12,12 @@ import typer
 import yaml
 
 from rgbt_track import __version__
+from rgbt_track.commands.info_image import is_image_network, print_image_network
 from rgbt_track.config.experiments import experiment_names
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.models.build import build_network
 from rgbt_track.models.engines.exported import is_export
+from rgbt_track.models.image_networks import shipped_networks
 from rgbt_track.resources import WEIGHTS, default_tracker
 from rgbt_track.tracking.loading import check_own_classes, own_weights, read_config
 
@@ -31,15 +34,26 @@ _PACKAGES = (
 
 def info(
     name: Annotated[
-        str | None, typer.Argument(help="A tracker, for its settings and card.")
+        str | None, typer.Argument(help="A tracker or an image network: settings and card.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="An image network's weights instead of the shipped ones.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="A PNG of an image network's learned thresholds.")
     ] = None,
 ) -> None:
-    """Print versions, devices and shipped trackers, or all about one tracker.
+    """Print versions, devices and shipped networks, or all about one of them.
 
     Example: `rgbt-track info lrrtrack_lite`
     """
+    is_image = name is not None and is_image_network(name)
+    if not is_image and (weights or figure):
+        raise ValueError("--weights and --figure are for image networks, for instance lrrnet")
     if name is None:
         _print_installation()
+    elif is_image:
+        print_image_network(name, weights, figure)
     else:
         _print_tracker(name)
 
@@ -57,6 +71,7 @@ def _print_installation() -> None:
         shipped = (WEIGHTS / f"{tracker}.safetensors").is_file()
         marks = [" (weights shipped)"] * shipped + [" (default)"] * (tracker == default_tracker())
         typer.echo(f"  {tracker}{''.join(marks)}")
+    typer.echo("image networks with weights: " + ", ".join(shipped_networks()))
 
 
 def _version(package: str) -> str:

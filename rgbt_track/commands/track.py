@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +26,7 @@ from rgbt_track.commands.options import (
 from rgbt_track.commands.track_outputs import OutputFiles, TrackOutputs
 from rgbt_track.io.drawing import draw_pair
 from rgbt_track.io.files import numbered_folder
-from rgbt_track.io.frames import Frame
+from rgbt_track.io.frames import Frame, check_box, prepare_frames
 from rgbt_track.io.images import check_image_name
 from rgbt_track.io.pairing import PairedFrames, check_pair_by
 from rgbt_track.io.paths import check_paths
@@ -105,11 +107,12 @@ def track(
         tir_delay,
     )
     try:
+        pairs = _with_checked_boxes(frames, boxes)
         loaded = _load(tracker, device, weights, engine, precision)
         if out is None:
             folder = numbered_folder(_FOLDER, "track")
             files = OutputFiles.in_folder(folder, len(boxes))
-        count = _run(loaded, frames, boxes, files, show)
+        count = _run(loaded, frames, pairs, boxes, files, show)
     finally:
         frames.close()
     if frames.warning:
@@ -134,6 +137,26 @@ def parse_box(text: str) -> list[float]:
     return values
 
 
+def _with_checked_boxes(
+    frames: PairedFrames, boxes: list[list[float]]
+) -> Iterator[tuple[Frame, Frame]]:
+    """The frames, once the first of them has shown that the boxes can be tracked in it.
+
+    So a box that cannot is refused before anything is loaded or printed. Of live sources no frame
+    is taken before the tracker is there.
+    """
+    pairs = iter(frames)
+    if not boxes or frames.is_live:
+        return pairs
+    first = next(pairs, None)
+    if first is None:
+        return pairs
+    height, width = next(iter(prepare_frames(*first).values())).shape[:2]
+    for box in boxes:
+        check_box(box, width, height)
+    return chain([first], pairs)
+
+
 def _load(
     name: str | None, device: str, weights: Path | None, engine: str, precision: str
 ) -> Tracker:
@@ -156,6 +179,7 @@ def _load(
 def _run(
     tracker: Tracker,
     frames: PairedFrames,
+    pairs: Iterable[tuple[Frame, Frame]],
     boxes: list[list[float]],
     files: OutputFiles,
     show: bool,
@@ -163,7 +187,7 @@ def _run(
     states: list[TrackState] = []
     with LiveWindow() as window, TrackOutputs(files, frames.fps or _DEFAULT_FPS) as outputs:
         try:
-            for rgb, tir in progress(frames, "tracking", frames.length):
+            for rgb, tir in progress(pairs, "tracking", frames.length):
                 if states:
                     states = tracker.update_many(rgb, tir, states)
                 else:

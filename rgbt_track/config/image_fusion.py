@@ -96,6 +96,9 @@ class ImageTrainingConfig:
         epochs: length of the run.
         batch: pairs per process and step.
         pairs_per_epoch: pairs drawn per epoch.
+        distinct_pairs: of all pairs so many are chosen once, without replacement, and every epoch
+            goes through them in a new order (the authors: 20,000 of KAIST); it is at least
+            ``pairs_per_epoch``. 0: each pair of an epoch is drawn from all, with replacement.
         workers: loader processes per training process.
         precision: Lightning's.
         checkpoint_every: steps between two saves of ``last.ckpt``.
@@ -111,6 +114,7 @@ class ImageTrainingConfig:
     epochs: int = 4
     batch: int = 8
     pairs_per_epoch: int = 20000
+    distinct_pairs: int = 0
     workers: int = 2
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     checkpoint_every: int = 200
@@ -122,6 +126,11 @@ class ImageTrainingConfig:
         for name in ("side", "epochs", "batch", "pairs_per_epoch", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.distinct_pairs < 0 or 0 < self.distinct_pairs < self.pairs_per_epoch:
+            raise ValueError(
+                f"distinct_pairs is {self.distinct_pairs}; expected pairs_per_epoch, "
+                f"{self.pairs_per_epoch}, or more, or 0 to draw with replacement"
+            )
         if self.side < 16:
             raise ValueError(f"side is {self.side}; the fourth block of VGG-16 needs at least 16")
         check_bounds(self, side=(16, MAX_SIDE), workers=(0, MAX_WORKERS), seed=(0, 2**32 - 1))

@@ -46,11 +46,15 @@ class AnchorConfig:
 class ModelConfig:
     """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors.
 
+    ``early_fusion`` makes one picture of both crops before the backbone, which then has the branch
+    ``rgb`` alone: the name of shipped image-fusion weights (``lrrnet``), or a file.
+
     ``pixels`` is what the backbone expects of an image (see ``models/normalization.py``); the
     channels of neck and head are one number, or one per level. With ``target_encoding`` the head,
     an ``anchor_free`` one, is told the target's box in the template crop.
     """
 
+    early_fusion: str | None = None
     backbone: str = "resnet50"
     backbone_args: dict[str, Any] = field(default_factory=dict)
     pixels: Literal["bgr255", "imagenet", "signed", "unit"] = "bgr255"
@@ -75,6 +79,11 @@ class ModelConfig:
     def is_learned(self) -> bool:
         """Whether the network needs trained weights; the matching head has none."""
         return self.head != "matching"
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether other engines than torch can run the network."""
+        return self.is_learned and self.early_fusion is None
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,11 @@ def frame_errors(
     boxes, notes = _fit_length(rules, boxes, len(truths[0]), sequence)
     _refuse_bad_rows(rules, boxes, sequence)
     boxes, repaired = _repair(rules, boxes)
-    if repaired:
-        notes.append(f"{sequence}: {repaired} rows without a valid box took the row before")
+    if len(repaired):
+        notes.append(
+            f"{sequence}: {len(repaired)} rows without a valid box took the row before, "
+            f"row {repaired[0] + 1} the first"
+        )
     if rules.first_frame == "truth":
         boxes = np.concatenate([truths[0][:1], boxes[1:]])
     scored = _scored_frames(rules, truths)
@@ -154,13 +157,14 @@ def _refuse_bad_rows(rules: Rules, boxes: Boxes, sequence: str) -> None:
         )
 
 
-def _repair(rules: Rules, boxes: Boxes) -> tuple[Boxes, int]:
+def _repair(rules: Rules, boxes: Boxes) -> tuple[Boxes, NDArray[np.intp]]:
+    """The boxes with rows that are none replaced, and the indices of these."""
     if rules.repair is None:
-        return boxes, 0
+        return boxes, np.array([], np.intp)
     bad = rules.repair(boxes)
     bad[0] = False
     source_rows = np.maximum.accumulate(np.where(bad, 0, np.arange(len(boxes))))
-    return boxes[source_rows], int(bad.sum())
+    return boxes[source_rows], np.flatnonzero(bad)
 
 
 def _scored_frames(rules: Rules, truths: tuple[Boxes, ...]) -> NDArray[np.bool_]:

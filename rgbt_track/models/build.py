@@ -5,12 +5,10 @@ Registries are literal dicts: ``grep`` finds every name.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from fusion_modules import FusionPyramid
@@ -21,13 +19,16 @@ from rgbt_track.models.backbones.filters import FilterBank
 from rgbt_track.models.backbones.lite import LiteBackbone
 from rgbt_track.models.backbones.resnet import ResNet50
 from rgbt_track.models.backbones.timm_backbone import PREFIX, TimmBackbone
+from rgbt_track.models.early_fusion import EarlyFusion
 from rgbt_track.models.heads.anchor_free import AnchorFreeHead
 from rgbt_track.models.heads.matching import MatchingHead
 from rgbt_track.models.heads.rpn import MultiRPN
+from rgbt_track.models.image_networks import find_image_weights, load_image_network
 from rgbt_track.models.interface import Head
 from rgbt_track.models.neck import Neck, NoNeck
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.normalization import PixelInput
+from rgbt_track.models.seeding import seeded
 from rgbt_track.models.target_planes import PLANES
 from rgbt_track.resources import check_choice
 
@@ -48,15 +49,6 @@ def build_network(model: ModelConfig, *, seed: int | None = None) -> RGBTNetwork
         return _build(model)
 
 
-@contextlib.contextmanager
-def seeded(seed: int | None) -> Iterator[None]:
-    """Draw weights from a seed, and leave torch's global generator as it was; ``None``: from it."""
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.default_generator.manual_seed(seed)
-        yield
-
-
 def _build(model: ModelConfig) -> RGBTNetwork:
     branches = _checked_branches(model.branches)
     backbone = _backbone(model)
@@ -75,7 +67,20 @@ def _build(model: ModelConfig) -> RGBTNetwork:
         fuse_at=model.fuse_at,
         stride=backbone.stride,
         target_reference=_target_reference(model),
+        early_fusion=_early_fusion(model),
     )
+
+
+def _early_fusion(model: ModelConfig) -> EarlyFusion | None:
+    """The image network before the backbone, with the weights that ``early_fusion`` names."""
+    if model.early_fusion is None:
+        return None
+    if tuple(model.branches) != ("rgb",):
+        raise ValueError(
+            f"early_fusion {model.early_fusion} makes one picture of both crops: branches must be "
+            f"[rgb], not [{', '.join(model.branches)}]"
+        )
+    return EarlyFusion(load_image_network(find_image_weights(model.early_fusion)))
 
 
 def _target_reference(model: ModelConfig) -> float:

@@ -37,8 +37,11 @@ def load_weights(network: RGBTNetwork, path: str | Path) -> None:
     state = read_state(path)
     if is_pysot_state(state):
         state = complete_pysot_state(network, state, path)
-    parts = ("rpn_head", "fusion", "fused_rpn_head")
+    parts = ("rpn_head", "fusion", "fused_rpn_head", "early_fusion")
     off = [part for part in parts if getattr(network, part) is None]
+    # A tracker of the visible camera can be given fused pictures: the image network keeps its own.
+    if network.early_fusion is not None and not any(key.startswith("early_") for key in state):
+        state |= {k: v for k, v in network.state_dict().items() if k.startswith("early_fusion.")}
     fit_state(network, without_parts(state, off), path)
 
 

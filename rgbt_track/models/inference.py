@@ -15,6 +15,7 @@ from torch import nn
 
 from fusion_modules import Fusion
 from fusion_modules.conv_norm import Foldable
+from rgbt_track.models.early_fusion import EarlyFusion
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.normalization import PixelInput
 
@@ -34,6 +35,8 @@ def prepare_for_inference(network: Network) -> Network:
             if isinstance(child, Fusion):
                 setattr(module, name, child.for_inference().eval())
     if isinstance(network, RGBTNetwork):
+        if isinstance(network.early_fusion, EarlyFusion):
+            network.early_fusion.optimize()
         fold_pixels(network)
     return network.to(memory_format=torch.channels_last)
 

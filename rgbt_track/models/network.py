@@ -66,6 +66,7 @@ class RGBTNetwork(nn.Module):
         stride: pixels of a crop between cells of the grid.
         target_reference: where positive, the heads are told the target's box in the template crop
             as maps beside its features (see ``target_planes``), in terms of this many pixels.
+        early_fusion: makes one picture, for the branch "rgb", of the crops; or ``None``.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class RGBTNetwork(nn.Module):
         fuse_at: str = "neck",
         stride: int = 8,
         target_reference: float = 0.0,
+        early_fusion: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.early_fusion = early_fusion
         self.input = pixels
         self.backbone = backbone
         self.neck = neck
@@ -154,6 +157,8 @@ class RGBTNetwork(nn.Module):
     def _before_neck(self, crops: Crops) -> dict[str, Levels]:
         """The backbone's levels, and the fused ones if they are fused here."""
         _check(crops)
+        if self.early_fusion is not None:
+            crops = self.early_fusion(crops)
         crops = {name: crop for name, crop in crops.items() if self._is_needed(name, crops)}
         if not crops:
             return {}

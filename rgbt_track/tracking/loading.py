@@ -69,7 +69,7 @@ def load_tracker(
         if export.format != "torch":
             return Tracker(graph_engine(export, engine, str(torch_device)), config)
         engine, precision = export.choose_engine(engine), export.precision
-    engine = choose_engine(engine, precision, torch_device, is_learned=config.model.is_learned)
+    engine = choose_engine(engine, precision, torch_device, is_learned=config.model.has_graphs)
     network = prepare_for_inference(load_network(name, config, weights))
     return Tracker(create_engine(network, config, torch_device, engine, precision), config)
 

@@ -135,6 +135,9 @@ def fit(
         data: its data.
         done: steps that a resumed run has done before.
     """
+    # A run of fewer steps than lie between two lines of the logs has one line, at its end.
+    steps = steps_in_run(experiment.training, trainer.world_size)
+    trainer.log_every_n_steps = min(trainer.log_every_n_steps, max(steps, 1))
     if trainer.is_global_zero:
         write_record(run.out, experiment)
         if run.resume:
@@ -144,6 +147,12 @@ def fit(
             warnings.filterwarnings("ignore", message=message)
         checkpoint = str(run.last) if run.resume else None
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+def steps_in_run(training: TrainingConfig | ImageTrainingConfig, processes: int) -> int:
+    """Optimizer steps of a whole run; the last batches of an epoch make a step of their own."""
+    batches = training.pairs_per_epoch // (training.batch * processes)
+    return -(-batches // getattr(training, "accumulate", 1)) * training.epochs
 
 
 def draw_run(run: Run) -> None:

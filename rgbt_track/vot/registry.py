@@ -53,7 +53,7 @@ def tracker_section(
     from rgbt_track.tracking.loading import is_file_name, is_untrained, read_config
 
     config = read_config(tracker)
-    choose_engine(engine, precision, device or "cpu", is_learned=config.model.is_learned)
+    choose_engine(engine, precision, device or "cpu", is_learned=config.model.has_graphs)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)

@@ -59,14 +59,13 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
     registry = toolkit.check_workspace(workspace) / "trackers.ini"
     for tracker in trackers:
         check_tracker(registry, tracker)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns) as progress:
+    with toolkit_progress() as progress:
         for tracker in trackers:
-            with _step(progress, f"vot evaluate {tracker}") as update:
+            with progress_step(progress, f"vot evaluate {tracker}") as update:
                 toolkit.evaluate(workspace, tracker, force=force, on_progress=update)
-        with _step(progress, "vot analysis (the first ever compiles for 20 s)"):
+        with progress_step(progress, "vot analysis (the first ever compiles for 20 s)"):
             scores = toolkit.analyse(workspace, trackers)
-        with _step(progress, "vot report"):
+        with progress_step(progress, "vot report"):
             file = toolkit.report(workspace, trackers)
     # By label, which says when a network is untrained.
     scores = [replace(score, tracker=tracker_label(registry, score.tracker)) for score in scores]
@@ -95,8 +94,14 @@ def score_table(scores: Sequence[Score]) -> Table:
     return table
 
 
+def toolkit_progress() -> Progress:
+    """A bar per step of the toolkit."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+
+
 @contextmanager
-def _step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
+def progress_step(progress: Progress, name: str) -> Iterator[Callable[[int, int], None]]:
+    """One step; its bar is updated by what is yielded, and full at the end."""
     task = progress.add_task(name, total=None)
     yield lambda done, total: progress.update(task, completed=done, total=total)
     progress.update(task, total=1, completed=1)

@@ -161,8 +161,11 @@ def _json_labels(description: DatasetDescription, path: Path) -> dict[str, Boxes
     except (ValueError, TypeError, AttributeError):
         raise ValueError(f'{path}: expected {{"image.jpg": [[x, y, w, h], ...], ...}}') from None
     for name, rows in boxes.items():
-        if not np.isfinite(rows).all():
-            raise ValueError(f"{path}: {name}: not a finite box")
+        finite = np.isfinite(rows).all(1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            values = ", ".join(f"{value:g}" for value in rows[row])
+            raise ValueError(f"{path}: {name}: row {row + 1}: not a finite box: {values}")
     return {name: to_xywh(rows, description) for name, rows in boxes.items()}
 
 

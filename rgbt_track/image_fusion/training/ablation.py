@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.config.image_fusion import PairSourceConfig, load_image_experiment
 from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import MetricTable
-from rgbt_track.image_fusion.networks import load_image_network
 from rgbt_track.image_fusion.training.data import find_pairs
 from rgbt_track.image_fusion.training.run import train_image_fusion
 from rgbt_track.io.images import read_rgb, read_tir
+from rgbt_track.models.image_networks import load_image_network
 from rgbt_track.resources import check_choice, folder
 from rgbt_track.training.fit import WEIGHTS, Run
 
@@ -31,6 +32,25 @@ def find_variants(experiments: Path | None, names: Sequence[str]) -> dict[str, P
     for name in names:
         check_choice("no variant", name, variants)
     return {name: path for name, path in variants.items() if not names or name in names}
+
+
+def vary(variants: dict[str, Path], settings: Sequence[str]) -> dict[str, tuple[Path, list[str]]]:
+    """Every variant with every combination of ``key=value,value,...`` settings, by a name of both.
+
+    Without settings the variants as they are. ``ValueError`` for a setting of another form.
+    """
+    axes = []
+    for setting in settings:
+        key, equals, values = setting.partition("=")
+        if not (key and equals and all(values.split(","))):
+            raise ValueError(f"--vary is {setting!r}; expected key.key=value,value,...")
+        axes.append([f"{key}={value}" for value in values.split(",")])
+    varied = {}
+    for name, path in variants.items():
+        for chosen in product(*axes):
+            short = [setting.rpartition(".")[2].replace("=", "_") for setting in chosen]
+            varied["-".join([name, *short])] = (path, list(chosen))
+    return varied
 
 
 def train_variant(

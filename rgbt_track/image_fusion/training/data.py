@@ -28,6 +28,7 @@ Image = NDArray[np.uint8]
 PairFiles = tuple[Path, Path]
 Key = tuple[int, int]
 _MAX_ZOOM_OUT = 2.0
+_ORDER, _CHOICE = 1 << 40, 1 << 41  # no index of a pair
 
 
 def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFiles]:
@@ -64,10 +65,12 @@ class PairImages(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, pairs: list[PairFiles], training: ImageTrainingConfig):
         self.pairs, self.training = pairs, training
+        self.chosen = chosen_pairs(len(pairs), training) if training.distinct_pairs else None
+        self._order: tuple[int, NDArray[np.intp]] = -1, np.array([], np.intp)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.training.seed, *key))
-        files = self.pairs[int(rng.integers(len(self.pairs)))]
+        files = self._draw(key, rng)
         images = self._read(files)
         if self.training.view == "resize":
             return self._to_squares(images)
@@ -79,6 +82,16 @@ class PairImages(Dataset[tuple[Tensor, Tensor]]):
         step = -1 if rng.random() < 0.5 else 1
         crops = [image[top : top + side, left : left + side][:, ::step] for image in images]
         return self._to_squares(crops)
+
+    def _draw(self, key: Key, rng: np.random.Generator) -> PairFiles:
+        """The pair of a key: one of all, or the next of this epoch's order of the chosen ones."""
+        if self.chosen is None:
+            return self.pairs[int(rng.integers(len(self.pairs)))]
+        epoch, index = key
+        if epoch != self._order[0]:
+            generator = np.random.default_rng((self.training.seed, epoch, _ORDER))
+            self._order = epoch, generator.permutation(self.chosen)
+        return self.pairs[int(self._order[1][index])]
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
         """One pair for validation: nothing is drawn, the whole image is resized to the square."""
@@ -95,6 +108,20 @@ class PairImages(Dataset[tuple[Tensor, Tensor]]):
             for image in images
         )
         return visible, infrared
+
+
+def chosen_pairs(count: int, training: ImageTrainingConfig) -> NDArray[np.intp]:
+    """The ``distinct_pairs`` of ``count`` pairs that a run trains on, by its seed; sorted.
+
+    Raises ``ValueError`` where there are fewer.
+    """
+    if training.distinct_pairs > count:
+        raise ValueError(
+            f"training.distinct_pairs is {training.distinct_pairs}, but the sources have {count} "
+            "pairs: give more data, or distinct_pairs=0 pairs_per_epoch=... to repeat them"
+        )
+    generator = np.random.default_rng((training.seed, _CHOICE))
+    return np.sort(generator.choice(count, training.distinct_pairs, replace=False))
 
 
 class ValidationPairs(Dataset[tuple[Tensor, Tensor]]):
@@ -126,6 +153,8 @@ class ImagePairData(pl.LightningDataModule):
             )
         self.pairs = find_pairs(training.sources, training.root)
         self.held_out = find_pairs(training.validation, training.root)
+        if training.distinct_pairs:
+            chosen_pairs(len(self.pairs), training)
         shared = set(self.pairs) & set(self.held_out)
         if shared:
             raise ValueError(

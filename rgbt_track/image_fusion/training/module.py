@@ -14,8 +14,8 @@ from fusion_modules.image.losses import ImageFusionLoss, reconstruction_loss
 from fusion_modules.image.lwc_densefuse import stage_weights
 from rgbt_track.config.image_fusion import ImageExperiment, ImageOptimizerConfig
 from rgbt_track.config.parsing import to_mapping
-from rgbt_track.image_fusion.networks import build_image_network
 from rgbt_track.image_fusion.training.vgg_features import vgg_blocks
+from rgbt_track.models.image_networks import build_image_network
 from rgbt_track.training.lightning_internals import progress
 
 Batch = tuple[Tensor, Tensor]

@@ -59,7 +59,7 @@ def choose_engine(
         engine: one of ``ENGINES``.
         precision: one of ``PRECISIONS``.
         device: where the network is to run; only torch runs on another one than the CPU.
-        is_learned: ``ModelConfig.is_learned``.
+        is_learned: ``ModelConfig.has_graphs``.
         is_exported: whether it runs an exported tracker, which alone can be in int8.
 
     Raises:
@@ -75,7 +75,7 @@ def choose_engine(
         engine = next(filter(_is_installed, fit), "torch")
     if engine != "torch" and not is_learned:
         raise ValueError(
-            f"engine {engine!r} runs learned networks; for the matching head use torch"
+            f"engine {engine!r} does not run the matching head or early fusion: use torch"
         )
     if engine in _PACKAGES:
         extra, packages = _PACKAGES[engine]
@@ -105,7 +105,7 @@ def create_engine(
     precision: str = "fp32",
 ) -> Engine:
     """An engine for a network that is ready to track; arguments and errors as ``choose_engine``."""
-    engine = choose_engine(engine, precision, device, is_learned=config.model.is_learned)
+    engine = choose_engine(engine, precision, device, is_learned=config.model.has_graphs)
     threads = config.tracking.threads
     if engine == "torch":
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32

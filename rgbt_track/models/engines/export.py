@@ -91,7 +91,7 @@ def write_export(
     """
     out = Path(out)
     check_choice("unknown format", format, FORMATS)
-    is_learned = config.model.is_learned
+    is_learned = config.model.has_graphs
     choose_engine(ENGINES_OF[format][0], precision, "cpu", is_learned=is_learned, is_exported=True)
     if precision == "int8":
         require("int8", "nncf", "onnxruntime")

@@ -15,11 +15,12 @@ from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
 from rgbt_track.config.bounds import check_arguments
 from rgbt_track.config.yaml_files import parse_json
-from rgbt_track.models.build import seeded
+from rgbt_track.models.seeding import seeded
 from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
 from rgbt_track.resources import WEIGHTS, check_choice
 
 METADATA = "image_fusion"
+DEFAULT = "lrrnet"
 
 
 def build_image_network(name: str, arguments: dict[str, Any], seed: int | None = 0) -> ImageFusion:
@@ -90,9 +91,28 @@ def _described_network(description: str, path: Path) -> ImageFusion:
         raise ValueError(f"{path}: its network cannot be built: {error}") from None
 
 
-def default_weights() -> Path:
-    """The shipped weights; ``ValueError`` where there are none."""
-    shipped = WEIGHTS / "lrrnet.safetensors"
-    if not shipped.is_file():
-        raise ValueError("no image-fusion weights are installed: give --weights FILE")
-    return shipped
+def shipped_image_weights(name: str = DEFAULT) -> Path:
+    """The shipped weights of a network of ``IMAGE_NETWORKS``.
+
+    ``ValueError`` says which networks have some.
+    """
+    check_choice("no image-fusion weights are shipped for", name, shipped_networks())
+    return WEIGHTS / f"{name}.safetensors"
+
+
+def shipped_networks() -> list[str]:
+    """The networks of ``IMAGE_NETWORKS`` whose weights are shipped."""
+    return [name for name in IMAGE_NETWORKS if (WEIGHTS / f"{name}.safetensors").is_file()]
+
+
+def find_image_weights(name: str) -> Path:
+    """The weights file for a shipped network's name, or for the path of a file.
+
+    Raises ``FileNotFoundError`` for a path where there is none, and as ``shipped_image_weights``.
+    """
+    path = Path(name)
+    if path.suffix == "" and not path.is_file():
+        return shipped_image_weights(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such weights file: {path}")
+    return path
