@@ -66,7 +66,7 @@ class Commands(LazyGroup):
         ),
         "track": (
             "rgbt_track.commands.track:track",
-            "Follow one target through visible and thermal frames.",
+            "Follow one target, or several at once, through visible and thermal frames.",
         ),
         "train": (
             "rgbt_track.commands.train:train",

@@ -96,7 +96,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         FileNotFoundError, match=r"did you mean 'lrrtrack_lite'.*matching, .*, or"
     ) as at:
         find_experiment("lrrtrack_light", "tracking")
-    assert "lrrnet" not in str(at.value)
+    assert "lwc_densefuse" not in str(at.value)
     with pytest.raises(FileNotFoundError, match=r"lrrnet, .*lrrtrack_lite"):
         find_experiment("nothing")
     with pytest.raises(FileNotFoundError, match=r"no such file: nowhere\.yaml"):
