@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.anchors import anchor_boxes
 from rgbt_track.models.engines.interface import BranchResponse, InputCrops, Template
-from rgbt_track.models.network import grid_cells
+from rgbt_track.models.grid import grid_cells
 from rgbt_track.tracking.tracker import Tracker
 
 ANCHORS = AnchorConfig(stride=8, ratios=(1.0,), scales=(8.0,))

@@ -15,7 +15,8 @@ from rgbt_track import load_tracker
 from rgbt_track.config.tracker import AnchorConfig, Config, ModelConfig, TrackingConfig
 from rgbt_track.models.build import build_network
 from rgbt_track.models.engines.batches import BatchEngine, search_many
-from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.choice import choose_engine
+from rgbt_track.models.engines.create import create_engine
 from rgbt_track.models.engines.graphs import Graph
 from rgbt_track.models.engines.interface import Engine
 from rgbt_track.models.engines.onnx_graphs import onnx_model

@@ -143,6 +143,25 @@ def test_what_an_export_cannot_be_is_refused(
         load_tracker(folders["onnx"], **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_an_exported_tracker_runs_without_torch(folders: dict[str, Path], format: str) -> None:
+    code = (
+        "import sys, numpy as np; from rgbt_track import load_tracker\n"
+        "import rgbt_track.commands.track\n"
+        f"tracker = load_tracker({str(folders[format])!r})\n"
+        "frames = np.random.default_rng(0).integers(0, 256, (3, 2, 100, 120, 3), dtype=np.uint8)\n"
+        "state = tracker.init(*frames[0], [40, 30, 30, 20])\n"
+        "state = tracker.update(*frames[2], tracker.update(*frames[1], state))\n"
+        "print(*state.box, state.score, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    *values, has_torch = done.stdout.split()
+    assert has_torch == "False"
+    expected = boxes(load_tracker(folders["torch"], engine="torch"))[-1]
+    np.testing.assert_allclose([float(value) for value in values], expected, atol=0.01)
+
+
 def test_a_damaged_export_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text('{"format": "onnx"}')
     with pytest.raises(ValueError, match=r"export\.json: damaged: KeyError 'precision'"):

@@ -12,7 +12,7 @@ from conftest import Run
 from test_engines import SEARCH, TEMPLATE, TINY, crops, lively_network, tiny_config
 
 from rgbt_track import load_tracker
-from rgbt_track.models.engines.create import choose_engine
+from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.models.engines.export import Trial, write_export
 from rgbt_track.models.engines.exported import read_export
 from rgbt_track.models.engines.graphs import NetworkGraphs

@@ -12,7 +12,7 @@ from torchvision.models import ResNet50_Weights, resnet50
 from rgbt_track.models.backbones.filters import FilterBank
 from rgbt_track.models.backbones.lite import LiteBackbone
 from rgbt_track.models.backbones.resnet import ResNet50
-from rgbt_track.models.network import grid_cells
+from rgbt_track.models.grid import grid_cells
 
 
 def randomised(network: nn.Module, seed: int) -> nn.Module:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from rgbt_track.config.tracker import ModelConfig
 from rgbt_track.models.build import build_network
-from rgbt_track.models.network import RGBTNetwork, grid_cells
+from rgbt_track.models.grid import grid_cells
+from rgbt_track.models.network import RGBTNetwork
 
 BRANCHES = ("rgb", "tir", "fused")
 LITE = {

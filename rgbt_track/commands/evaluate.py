@@ -39,7 +39,7 @@ from rgbt_track.evaluation.trackers import (
     short_name,
 )
 from rgbt_track.io.paths import check_paths
-from rgbt_track.models.engines.create import choose_engine
+from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.resources import default_tracker
 
 _SHOWN_FAILURES = 3

@@ -9,16 +9,18 @@ arrays and torch tensors::
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rgbt_track.config.tracker import AnchorConfig
 
-Array = TypeVar("Array", NDArray[np.floating], Tensor)
+# Exported trackers run without torch, which takes longer to import than they take to start.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", NDArray[np.floating], "Tensor")
 
 _LARGEST_LOG = 8.0  # no box is e^8 anchors wide; beyond it an untrained head's exp overflows
 
@@ -61,9 +63,11 @@ def encode_offsets(boxes_cxcywh: Array, anchors_cxcywh: Array) -> Array:
     """Boxes on anchors, broadcastable (..., 4) -> offsets (..., 4); the inverse of the decoding."""
     centers = (boxes_cxcywh[..., :2] - anchors_cxcywh[..., :2]) / anchors_cxcywh[..., 2:]
     ratios = boxes_cxcywh[..., 2:] / anchors_cxcywh[..., 2:]
-    if isinstance(ratios, Tensor):
-        return torch.cat([centers, ratios.log()], -1)
-    return np.concatenate([centers, np.log(ratios)], -1)
+    if isinstance(ratios, np.ndarray):
+        return np.concatenate([centers, np.log(ratios)], -1)
+    import torch
+
+    return torch.cat([centers, ratios.log()], -1)
 
 
 def decode_centers(offsets: Array, anchors_cxcywh: Array) -> Array:
@@ -74,11 +78,13 @@ def decode_centers(offsets: Array, anchors_cxcywh: Array) -> Array:
 def decode_sizes(offsets: Array, anchors_cxcywh: Array) -> Array:
     """Offsets (..., 4) on anchors (..., 4) -> widths and heights (..., 2), always finite."""
     logs = offsets[..., 2:].clip(-_LARGEST_LOG, _LARGEST_LOG)
-    growth = logs.exp() if isinstance(logs, Tensor) else np.exp(logs)
+    growth = np.exp(logs) if isinstance(logs, np.ndarray) else logs.exp()
     return growth * anchors_cxcywh[..., 2:]
 
 
 def decode_offsets(offsets: Tensor, anchors_cxcywh: Tensor) -> Tensor:
     """Offsets (..., 4) on anchors (..., 4) -> boxes cx, cy, w, h (..., 4)."""
+    import torch
+
     centers = decode_centers(offsets, anchors_cxcywh)
     return torch.cat([centers, decode_sizes(offsets, anchors_cxcywh)], -1)

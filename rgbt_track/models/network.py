@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_track.modalities import BRANCHES, MODALITIES
+from rgbt_track.models.grid import grid_cells
 from rgbt_track.models.interface import Backbone, Head, Kernels, Levels, Response
 from rgbt_track.models.neck import center_crop
 from rgbt_track.models.target_planes import target_planes
@@ -233,20 +234,6 @@ class RGBTNetwork(nn.Module):
             for name, cls, loc in zip(names, *_split_chunks(joined, len(names)), strict=True):
                 responses[name] = Response(cls, loc)
         return responses
-
-
-def grid_cells(size: int, stride: int = 8) -> int:
-    """Cells per side for crops of ``size`` pixels: 31 for 255 and 15 for 127 at stride 8.
-
-    Cell i is centered on pixel ``stride * (i + 1) - 1``, so the grid shares the crop's center only
-    for sizes ``stride * n - 1``; others raise ``ValueError``.
-    """
-    if size < 2 * stride - 1 or (size + 1) % stride:
-        raise ValueError(
-            f"crop size {size} leaves the features off center; "
-            f"use {stride} n - 1, such as {16 * stride - 1} or {32 * stride - 1}"
-        )
-    return (size + 1) // stride - 1
 
 
 def _check(crops: Crops) -> None:

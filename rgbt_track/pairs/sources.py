@@ -13,7 +13,7 @@ from rgbt_track.config.tracker import Config
 from rgbt_track.config.training import TrainingConfig
 from rgbt_track.data import open_dataset
 from rgbt_track.data.sequence import Sequence
-from rgbt_track.models.network import grid_cells
+from rgbt_track.models.grid import grid_cells
 from rgbt_track.models.teacher import load_teacher
 from rgbt_track.pairs.anchor_targets import AnchorTargets
 from rgbt_track.pairs.crop_store import FileStore, StoredCrop, TrackStore

@@ -1,28 +1,27 @@
-"""Loading a tracker by name: configuration, network, weights."""
+"""Loading a tracker by name: configuration, network, weights.
+
+What needs torch is imported where it is used: an exported tracker starts without it, which is the
+most of the time to the first box.
+"""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.config.yaml_files import read_yaml
-from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import (
-    check_weights_config,
-    load_weights,
-    read_weights_config,
-)
-from rgbt_track.models.engines.create import choose_engine, create_engine
+from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.models.engines.exported import graph_engine, is_export, read_export
-from rgbt_track.models.inference import prepare_for_inference
-from rgbt_track.models.network import RGBTNetwork
-from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 from rgbt_track.resources import WEIGHTS
 from rgbt_track.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    import torch
+
+    from rgbt_track.models.network import RGBTNetwork
 
 
 class UntrainedWarning(UserWarning):
@@ -46,7 +45,7 @@ def load_tracker(
         weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
             configuration's own weights are taken.
         engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", the fastest
-            that is installed and fits (``models/engines/create.py``); for an exported folder what
+            that is installed and fits (``models/engines/choice.py``); for an exported folder what
             its format is for.
         precision: "fp32", or "bf16" (torch and OpenVINO); an exported folder has its own.
 
@@ -57,7 +56,7 @@ def load_tracker(
 
     Warns ``UntrainedWarning`` when there are no weights for a network that needs them.
     """
-    torch_device = check_device(device)
+    device = device if str(device) == "cpu" else check_device(device)
     config = read_config(name)
     if is_export(name):
         export = read_export(name)
@@ -67,11 +66,14 @@ def load_tracker(
                 "given; export it anew"
             )
         if export.format != "torch":
-            return Tracker(graph_engine(export, engine, str(torch_device)), config)
+            return Tracker(graph_engine(export, engine, str(device)), config)
         engine, precision = export.choose_engine(engine), export.precision
-    engine = choose_engine(engine, precision, torch_device, is_learned=config.model.has_graphs)
+    from rgbt_track.models.engines.create import create_engine
+    from rgbt_track.models.inference import prepare_for_inference
+
+    engine = choose_engine(engine, precision, device, is_learned=config.model.has_graphs)
     network = prepare_for_inference(load_network(name, config, weights))
-    return Tracker(create_engine(network, config, torch_device, engine, precision), config)
+    return Tracker(create_engine(network, config, device, engine, precision), config)
 
 
 def load_network(
@@ -81,6 +83,9 @@ def load_network(
 
     Without weights anywhere they are random, of seed 0; then warns ``UntrainedWarning``.
     """
+    from rgbt_track.models.build import build_network
+    from rgbt_track.models.checkpoint import check_weights_config, load_weights
+
     network = build_network(config.model, seed=0)
     file = Path(weights) if weights is not None else own_weights(config, name)
     if file is not None:
@@ -108,7 +113,11 @@ def read_config(name: str | Path) -> Config:
             check_own_classes(export.config, name)
         return export.config
     if file := _weights_file(name):
+        from rgbt_track.models.checkpoint import read_weights_config
+
         return check_own_classes(read_weights_config(file), file)
+    from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
+
     path = find_experiment(name, "tracking")
     if is_pysot_config(read_yaml(path)):
         return load_pysot_config(path)
@@ -170,6 +179,8 @@ def is_untrained(config: Config, name: str | Path, weights: str | Path | None = 
 
 def check_device(device: str | torch.device) -> torch.device:
     """A usable ``torch`` device; ``ValueError`` names what this computer has."""
+    import torch
+
     try:
         torch_device = torch.device(device)
     except RuntimeError:

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from rgbt_track.boxes import cxcywh_to_xywh, iou_xywh, keep_inside_xywh, xywh_to_cxcywh
@@ -24,13 +23,17 @@ from rgbt_track.crops import CropRegion
 from rgbt_track.io.frames import Frame, Frames, check_box, is_blank, prepare_frames
 from rgbt_track.models.engines.batches import search_many
 from rgbt_track.models.engines.interface import BranchResponse, Engine, Template
-from rgbt_track.models.engines.torch_engine import as_engine
-from rgbt_track.models.network import RGBTNetwork, grid_cells
+from rgbt_track.models.grid import grid_cells
 from rgbt_track.tracking.decision import DECISIONS, DecisionContext
 from rgbt_track.tracking.geometry import CropGeometry, PysotGeometry
 from rgbt_track.tracking.recalibration import recalibrate
 from rgbt_track.tracking.selection import select_anchor
 from rgbt_track.tracking.state import TrackState
+
+if TYPE_CHECKING:
+    import torch
+
+    from rgbt_track.models.network import RGBTNetwork
 
 # Crops that calibrate the branches: displacement in target widths and heights, and zoom.
 _DISPLACEMENTS = ((0, 0, 1), (0.5, 0.3, 1.1), (-0.5, -0.3, 0.9), (0.3, -0.5, 1.1), (-0.3, 0.5, 0.9))
@@ -55,7 +58,7 @@ class Tracker:
         sizes = (self.settings.template_size, self.settings.search_size)
         for size in (*sizes, self.settings.wide_search_size or sizes[1]):
             grid_cells(size, config.model.anchors.stride)
-        self.engine = as_engine(network, device, self.settings.threads)
+        self.engine = _engine(network, device, self.settings.threads)
         geometry = PysotGeometry if self.settings.pysot_exact else CropGeometry
         self.geometry = geometry(self.settings)
         self._decide = DECISIONS[self.settings.decision]
@@ -306,6 +309,16 @@ class Tracker:
         if self.settings.thermal_mean_shift and len(crops) == 2:
             crops["tir"] += crops["rgb"].mean() - crops["tir"].mean()
         return crops
+
+
+def _engine(network: RGBTNetwork | Engine, device: str | torch.device, threads: int) -> Engine:
+    """An engine as it is; a network run by torch."""
+    if isinstance(network, Engine):
+        return network
+    # Exported trackers run without torch, which takes longer to import than they take to start.
+    from rgbt_track.models.engines.torch_engine import TorchEngine
+
+    return TorchEngine(network, device, threads)
 
 
 class _Target(NamedTuple):

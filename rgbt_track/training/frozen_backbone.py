@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from rgbt_track.models.engines.create import choose_engine, create_runner
+from rgbt_track.models.engines.choice import choose_engine, create_runner
 from rgbt_track.models.engines.graphs import Graph
 from rgbt_track.models.engines.onnx_graphs import onnx_model
 

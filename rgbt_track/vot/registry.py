@@ -49,7 +49,7 @@ def tracker_section(
     Raises what ``load_tracker`` raises for an unknown name or an engine that does not fit, and
     ``FileNotFoundError`` for missing weights.
     """
-    from rgbt_track.models.engines.create import choose_engine
+    from rgbt_track.models.engines.choice import choose_engine
     from rgbt_track.tracking.loading import is_file_name, is_untrained, read_config
 
     config = read_config(tracker)

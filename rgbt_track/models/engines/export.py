@@ -18,7 +18,8 @@ from rgbt_track.io.files import atomic_path
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import load_weights, save_weights
-from rgbt_track.models.engines.create import choose_engine, create_engine, create_runner
+from rgbt_track.models.engines.choice import choose_engine, create_runner
+from rgbt_track.models.engines.create import create_engine
 from rgbt_track.models.engines.exported import (
     ENGINES_OF,
     FORMATS,

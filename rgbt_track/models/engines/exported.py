@@ -16,7 +16,7 @@ from pathlib import Path
 from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.tracker import Config
 from rgbt_track.config.yaml_files import parse_json
-from rgbt_track.models.engines.create import choose_engine, create_runner
+from rgbt_track.models.engines.choice import choose_engine, create_runner
 from rgbt_track.models.engines.graph_engine import GraphEngine, graph_names
 from rgbt_track.resources import check_choice
 

@@ -7,7 +7,7 @@ network built by ``build_network``; a runtime for exported networks implements t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class BranchResponse(NamedTuple):
         return bool(np.isfinite(self.cls).all() and np.isfinite(self.loc).all())
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs a network for the tracker; holds no state between calls."""
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from rgbt_track.models.engines.interface import BranchResponse, Engine, InputCrops, Template
+from rgbt_track.models.engines.interface import BranchResponse, InputCrops, Template
 from rgbt_track.models.interface import BranchKernels, Levels, Response
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.threads import torch_threads
@@ -100,15 +100,6 @@ class TorchEngine:
     def _inference(self) -> Iterator[None]:
         with torch_threads(self.threads), torch.inference_mode():
             yield
-
-
-def as_engine(
-    network: nn.Module | Engine, device: str | torch.device = "cpu", threads: int = 0
-) -> Engine:
-    """An engine as it is; a network as a ``TorchEngine`` on ``device``."""
-    if isinstance(network, nn.Module):
-        return TorchEngine(network, device, threads)  # type: ignore[arg-type]
-    return network
 
 
 def _to_numpy(response: Response) -> BranchResponse:
