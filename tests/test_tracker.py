@@ -360,7 +360,7 @@ def test_a_second_update_blends_with_the_first_template_or_with_the_last(source:
     settings = {"template_update_rate": 0.25, "template_update_from": source}
     tracker, features = disc_tracker(template_update_every=1, **settings), []
     inner = tracker.engine.template
-    tracker.engine.template = lambda crops: (  # type: ignore[method-assign]
+    tracker.engine.template = lambda crops, target: (  # type: ignore[method-assign]
         features.append(inner(crops)) or features[-1]
     )
     frames = [(disc_frame(160, 120, RADIUS + 6 * t),) * 2 for t in range(3)]

@@ -74,10 +74,12 @@ def quantize_openvino(model: bytes, inputs: Sequence[Arrays]) -> Any:
 
 def quantize_onnx(model: bytes, inputs: Sequence[Arrays]) -> bytes:
     """An ONNX model -> one in int8 with QuantizeLinear and DequantizeLinear around convolutions."""
+    import onnxruntime
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     proto = _prepared(model)
     with tempfile.TemporaryDirectory() as folder, _quiet():
+        onnxruntime.set_default_logger_severity(3)  # errors; warnings tell of unused initializers
         file = Path(folder) / "graph.onnx"
         quantize_static(
             proto,
@@ -90,6 +92,7 @@ def quantize_onnx(model: bytes, inputs: Sequence[Arrays]) -> bytes:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
+        onnxruntime.set_default_logger_severity(2)  # the package's own
         return file.read_bytes()
 
 
