@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from rgbt_track import __version__
 from rgbt_track.environment import print_plain_warnings, wait_passively
+from rgbt_track.processes import Stopped, exit_status, stop_on_sigterm
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -58,6 +59,16 @@ class LazyGroup(TyperGroup):
 
 class Commands(LazyGroup):
     """``rgbt-track COMMAND``."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C and SIGTERM end it with one line and the status of the signal."""
+        try:
+            with stop_on_sigterm():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            name = "terminated" if isinstance(error, Stopped) else "interrupted"
+            typer.echo(f"{name}; what is done is kept: the same command goes on", err=True)
+            raise typer.Exit(exit_status(error)) from None
 
     lazy: ClassVar = {
         "demo": (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from conftest import Run
 from training_material import tiny_experiment, write_set
 
 from rgbt_track.config.pairs import SourceConfig
@@ -23,6 +24,7 @@ from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import read_weights_config
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import select_names
+from rgbt_track.processes import exit_status
 from rgbt_track.training.init_weights import load_start
 from rgbt_track.training.metrics_file import read_metrics
 
@@ -565,3 +567,77 @@ def test_a_full_disk_leaves_the_last_checkpoint_as_it_was(
     monkeypatch.setattr(SaveLast, "_save", save)
     run(tiny_experiment(root, log_every=1), tmp_path, resume=True)
     assert [step for step, _ in losses(tmp_path)] == list(range(8))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("after", "number"), [(2, signal.SIGTERM), (3, signal.SIGINT)])
+def test_a_signal_ends_a_run_with_a_checkpoint_of_the_step(
+    root: Path,
+    whole: tuple[Path, dict],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+    number: int,
+) -> None:
+    """In the middle of an epoch, and in its last step; ``checkpoint_every`` would save nothing."""
+    from rgbt_track.training.module import TrackingModule
+
+    step = TrackingModule.training_step
+
+    def stop(self: TrackingModule, batch: dict, index: int) -> torch.Tensor:
+        if self.trainer.global_step == after:
+            os.kill(os.getpid(), number)
+        return step(self, batch, index)
+
+    config = tiny_experiment(root, log_every=1)
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as caught:
+        patched.setattr(TrackingModule, "training_step", stop)
+        run(config, tmp_path)
+    assert exit_status(caught.value) == 128 + number
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == after + 1
+    assert same(whole[1], run(config, tmp_path, resume=True))
+    assert losses(tmp_path) == losses(whole[0])
+
+
+def test_the_last_checkpoint_knows_the_best_ones(root: Path, tmp_path: Path) -> None:
+    """Otherwise a resumed run takes the first network that it validates for the best."""
+    validation = [{"dataset": "plain", "sequences": ["walk_0"]}]
+    sources = [{"dataset": "plain", "exclude": ["walk_0"]}]
+    run(tiny_experiment(root, validation=validation, sources=sources, keep_best=2), tmp_path)
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    known = next(state for state in last["callbacks"].values() if "best_k_models" in state)
+    kept = sorted(str(path) for path in (tmp_path / "checkpoints").glob("best-*.ckpt"))
+    assert sorted(known["best_k_models"]) == kept and len(kept) == 2
+    assert known["best_model_path"] in kept
+
+
+@pytest.fixture(name="command")
+def _command(request: pytest.FixtureRequest) -> Run:
+    """The fixture ``run``, whose name this module has for a function."""
+    command: Run = request.getfixturevalue("run")
+    return command
+
+
+def test_a_resumed_run_keeps_its_settings_and_names_every_change(
+    root: Path, tmp_path: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "tiny.yaml", tmp_path / "run"
+    file.write_text(yaml.safe_dump(to_mapping(tiny_experiment(root))))
+    options = ("--out", out, "--accelerator", "cpu")
+    assert command("train", file, "training.epochs=1", "training.batch=8", *options)[0] == 0
+    code, _, err = command("train", file, "training.epochs=2", *options, "--resume")
+    assert code == 0
+    assert "changed: training.epochs was 1 in this run, from now on 2" in err
+    assert err.count("changed: ") == 1
+    stored = yaml.safe_load((out / "config.yaml").read_text())["training"]
+    assert (stored["epochs"], stored["batch"]) == (2, 8)
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({**to_mapping(tiny_experiment(root)), "name": "other"}))
+    code, _, err = command("train", other, *options, "--resume")
+    assert code == 1 and "holds a run of tiny, not of other; give another --out" in err
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    code, _, err = command("train", file, *options)
+    assert code == 0 and "changed" not in err, "a job that SLURM has requeued goes on by itself"

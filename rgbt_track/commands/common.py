@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.processes import Stopped, exit_status
 from rgbt_track.progress import OnProgress
 
 
@@ -40,3 +42,14 @@ def frame_folders(sequences: Iterable[Sequence]) -> dict[str, Path]:
                 name = f"the {modality} frames of {sequence.name}"
                 folders[name] = first.parent if isinstance(first, Path) else first.path
     return folders
+
+
+def leave_interrupted(end: KeyboardInterrupt | None, is_live: bool) -> None:
+    """Leave with the status of the signal that has ended the frames, if one has.
+
+    A camera (``is_live``) has no other end than Ctrl-C, so that this is no fault.
+    """
+    if end is None or (is_live and not isinstance(end, Stopped)):
+        return
+    typer.echo("interrupted; the frames so far are kept", err=True)
+    raise typer.Exit(exit_status(end))

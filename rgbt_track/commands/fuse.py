@@ -12,6 +12,7 @@ import typer
 from rich.progress import track
 
 from fusion_modules.image.metrics import fusion_metrics
+from rgbt_track.commands.common import leave_interrupted
 from rgbt_track.commands.options import DeviceName, PairByName, ThermalDelay
 from rgbt_track.image_fusion.figure import parts_figure
 from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
@@ -144,7 +145,7 @@ def _run(
     metrics: bool,
     csv: Path | None,
 ) -> None:
-    table, count = MetricTable(), 0
+    table, count, end = MetricTable(), 0, None
     with ExitStack() as stack:
         output = ImageOutput(out, pairs.fps, pairs.is_single) if out is not None else None
         if output is not None:
@@ -160,12 +161,13 @@ def _run(
                     if metrics:
                         table.add(name, _metrics(frame))
                     count += 1
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the frames so far are kept", err=True)
+        except KeyboardInterrupt as error:
+            end = error
     if out is not None:
         typer.echo(f"{count} fused in {out}")
-    if metrics:
+    if metrics and count:
         _print_table(table, csv)
+    leave_interrupted(end, pairs.frames.is_live)
 
 
 def _write(output: ImageOutput, name: str, frame: FusedFrame, beside: bool) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from rgbt_track import load_tracker
+from rgbt_track.commands.common import leave_interrupted
 from rgbt_track.commands.options import (
     DeviceName,
     EngineName,
@@ -112,7 +113,7 @@ def track(
         if out is None:
             folder = numbered_folder(_FOLDER, "track")
             files = OutputFiles.in_folder(folder, len(boxes))
-        count = _run(loaded, frames, pairs, boxes, files, show)
+        count, end = _run(loaded, frames, pairs, boxes, files, show)
     finally:
         frames.close()
     if frames.warning:
@@ -124,6 +125,7 @@ def track(
     else:
         names = ", ".join(map(str, files.boxes))
         typer.echo(f"{count} boxes in {names}" + (f", video in {video}" if video else ""))
+    leave_interrupted(end, frames.is_live)
 
 
 def parse_box(text: str) -> list[float]:
@@ -183,8 +185,10 @@ def _run(
     boxes: list[list[float]],
     files: OutputFiles,
     show: bool,
-) -> int:
+) -> tuple[int, KeyboardInterrupt | None]:
+    """Track and write; returns the number of frames, and what has ended them before their end."""
     states: list[TrackState] = []
+    end = None
     with LiveWindow() as window, TrackOutputs(files, frames.fps or _DEFAULT_FPS) as outputs:
         try:
             for rgb, tir in progress(pairs, "tracking", frames.length):
@@ -203,11 +207,13 @@ def _run(
                         _redraw(tracker, rgb, tir, states)
                     elif action == "quit":
                         break
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the boxes so far are kept", err=True)
+        except KeyboardInterrupt as error:
+            end = error
+        if end is not None and not outputs.count:
+            raise end
         if not outputs.count:
             raise ValueError("the input has no frames: nothing was tracked")
-    return outputs.count
+    return outputs.count, end
 
 
 def _redraw(tracker: Tracker, rgb: Frame, tir: Frame, states: list[TrackState]) -> None:

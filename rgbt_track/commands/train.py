@@ -6,17 +6,23 @@ import logging
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rgbt_track.commands.options import AcceleratorName
 from rgbt_track.config.experiments import find_experiment, read_task
-from rgbt_track.config.image_fusion import load_image_experiment
-from rgbt_track.config.tracker import load_experiment
+from rgbt_track.config.image_fusion import ImageExperiment, load_image_experiment
+from rgbt_track.config.overrides import read_values, setting_changes
+from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.tracker import Config, load_experiment
 from rgbt_track.image_fusion.training.vgg_features import STAND_IN
+from rgbt_track.processes import exit_status
 from rgbt_track.resources import require
 from rgbt_track.training.lightning_internals import is_main_process
+from rgbt_track.training.run_folder import CONFIG, was_requeued
+
+AnyExperiment = Config | ImageExperiment
 
 
 def train(
@@ -38,29 +44,78 @@ def train(
 ) -> None:
     """Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.
 
+    Ctrl-C and SIGTERM end it after the step that is under way, with a checkpoint. --resume goes on
+    with the settings of the run's folder, changed by those given here; so does a job that SLURM
+    has requeued, without --resume.
+
     Example: `rgbt-track train lrrtrack_r50 training.root=~/data training.batch=16`
     """
     count = _devices(devices)
+    config: AnyExperiment
     if read_task(find_experiment(experiment)) == "image_fusion":
-        _train_image_fusion(experiment, settings or [], out, resume, count, nodes, accelerator)
-        return
-    config = load_experiment(experiment, settings or [])
+        config = load_image_experiment(experiment, settings or [])
+    else:
+        config = load_experiment(experiment, settings or [])
+    folder = out or Path("runs") / config.name
+    resume = resume or was_requeued(folder)
+    if resume and (folder / CONFIG).is_file():
+        config = _resumed(folder, config, settings or [])
+    options = {"resume": resume, "devices": count, "nodes": nodes, "accelerator": accelerator}
+    try:
+        if isinstance(config, ImageExperiment):
+            weights = _train_image_fusion(config, folder, options)
+            use = f"rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT"
+        else:
+            weights = _train_tracker(config, folder, options)
+            use = f"rgbt-track track --tracker {experiment} --weights {weights} ..."
+    except KeyboardInterrupt as error:
+        if is_main_process():
+            typer.echo(f"stopped; go on with --resume: {folder}", err=True)
+        raise typer.Exit(exit_status(error)) from None
+    if is_main_process():
+        typer.echo(f"weights: {weights}")
+        typer.echo(f"to use them: {use}")
+
+
+def _resumed(folder: Path, given: AnyExperiment, settings: list[str]) -> AnyExperiment:
+    """The settings of the run in a folder, changed by those given; prints every change.
+
+    Raises ``ValueError`` for the folder of another experiment.
+    """
+    file = folder / CONFIG
+    stored = read_values(file)
+    if stored["name"] != given.name:
+        raise ValueError(
+            f"{folder}: holds a run of {stored['name']}, not of {given.name}; give another --out"
+        )
+    before = from_mapping(type(given), stored, str(file))
+    config = from_mapping(type(given), read_values(file, settings), str(file))
+    if is_main_process():
+        for key, old, new in setting_changes(to_mapping(before), to_mapping(config)):
+            typer.echo(f"changed: {key} was {old!r} in this run, from now on {new!r}", err=True)
+    return config
+
+
+def _train_tracker(config: Config, folder: Path, options: dict[str, Any]) -> Path:
     require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
     quieten_lightning()
     from rgbt_track.training.run import train as run
 
-    weights = run(
-        config,
-        out or Path("runs") / config.name,
-        resume=resume,
-        devices=count,
-        nodes=nodes,
-        accelerator=accelerator,
-        notify=partial(typer.echo, err=True),
-    )
-    if is_main_process():
-        typer.echo(f"weights: {weights}")
-        typer.echo(f"to use them: rgbt-track track --tracker {experiment} --weights {weights} ...")
+    return run(config, folder, **options, notify=partial(typer.echo, err=True))
+
+
+def _train_image_fusion(config: ImageExperiment, folder: Path, options: dict[str, Any]) -> Path:
+    require("train", "lightning", "tensorboard", "matplotlib")
+    quieten_lightning()
+    from rgbt_track.image_fusion.training.run import train_image_fusion
+
+    if config.training.features == STAND_IN:
+        typer.echo(
+            "note: the losses compare an UNTRAINED VGG-16, as the experiment asks; "
+            "the paper's are ImageNet's, training.features=vgg16",
+            err=True,
+        )
+    return train_image_fusion(config, folder, **options)
 
 
 def quieten_lightning() -> None:
@@ -77,36 +132,3 @@ def _devices(text: str) -> int | str:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"--devices is {text!r}; expected auto or a number of devices")
     return int(text)
-
-
-def _train_image_fusion(
-    experiment: str,
-    settings: list[str],
-    out: Path | None,
-    resume: bool,
-    devices: int | str,
-    nodes: int,
-    accelerator: str,
-) -> None:
-    config = load_image_experiment(experiment, settings)
-    require("train", "lightning", "tensorboard", "matplotlib")
-    quieten_lightning()
-    from rgbt_track.image_fusion.training.run import train_image_fusion
-
-    if config.training.features == STAND_IN:
-        typer.echo(
-            "note: the losses compare an UNTRAINED VGG-16, as the experiment asks; "
-            "the paper's are ImageNet's, training.features=vgg16",
-            err=True,
-        )
-    weights = train_image_fusion(
-        config,
-        out or Path("runs") / config.name,
-        resume=resume,
-        devices=devices,
-        nodes=nodes,
-        accelerator=accelerator,
-    )
-    if is_main_process():
-        typer.echo(f"weights: {weights}")
-        typer.echo(f"fuse with them: rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT")

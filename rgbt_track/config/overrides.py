@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +33,15 @@ def _set(values: dict[str, Any], keys: list[str], value: Any, setting: str) -> N
             raise ValueError(f"{setting!r}: {key} is not a section with settings of its own")
         values = inner
     values[keys[-1]] = value
+
+
+def setting_changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two nested mappings: dotted key, old value, new value."""
+    for key in {**before, **after}:
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from setting_changes(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}", old, new

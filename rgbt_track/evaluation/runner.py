@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -29,6 +28,7 @@ from rgbt_track.evaluation.result_files import companion_path, read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import write_text
+from rgbt_track.processes import start_worker
 from rgbt_track.progress import OnProgress, ignore_progress
 
 _POLL_SECONDS = 0.2
@@ -186,7 +186,7 @@ def _run_jobs_in_workers(
     for worker in range(workers):
         device_queue.put(devices[worker % len(devices)])
     threads = max((os.cpu_count() or 1) // workers, 1)
-    worker_arguments = (source, device_queue, threads, counter, stop)
+    worker_arguments = (os.getpid(), source, device_queue, threads, counter, stop)
     with ProcessPoolExecutor(workers, context, _start_worker, worker_arguments) as pool:
         futures = {pool.submit(_run_in_worker, job): job for job in jobs}
         try:
@@ -223,12 +223,12 @@ def _failure(job: TrackingJob, error: BaseException) -> str:
 
 
 def _start_worker(
-    source: TrackerSource, device_queue: Any, threads: int, counter: Any, stop: Any
+    parent: int, source: TrackerSource, device_queue: Any, threads: int, counter: Any, stop: Any
 ) -> None:
     import cv2
 
+    start_worker(parent)
     print_plain_warnings()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles it and sets stop
     limit_threads(threads)
     cv2.setNumThreads(threads)
     _worker.update(

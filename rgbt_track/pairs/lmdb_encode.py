@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from collections.abc import Sequence as Series
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +20,7 @@ from rgbt_track.io.opencv import opencv_threads
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.pairs.crop_store import Track, cut_crop
 from rgbt_track.pairs.lmdb_store import crop_key
+from rgbt_track.processes import start_worker
 
 CHUNK = 64
 
@@ -64,7 +66,8 @@ def encode_chunks(chunks: Series[Chunk], workers: int) -> Iterator[tuple[Chunk, 
         yield from ((chunk, encode_chunk(chunk)) for chunk in chunks)
         return
     queue = iter(chunks)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, start_worker, (os.getpid(),)) as pool:
         running: dict[Future[Encoded], Chunk] = {}
         try:
             while True:

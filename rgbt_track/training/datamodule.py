@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.opencv import opencv_threads
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import check_held_out, open_sequences, pair_dataset
+from rgbt_track.processes import start_worker
 from rgbt_track.training.lightning_internals import next_position, rank_and_world
 
 
@@ -80,7 +82,7 @@ class PairLoader:
             batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0,
-            worker_init_fn=_one_thread,
+            worker_init_fn=partial(_start_worker, os.getpid()),
             pin_memory=torch.cuda.is_available(),
         )
 
@@ -103,7 +105,8 @@ class PairLoader:
         """See ``state_dict``."""
 
 
-def _one_thread(worker: int) -> None:
+def _start_worker(parent: int, worker: int) -> None:
+    start_worker(parent)
     if cv2.getNumThreads() != 1:  # a spawned worker
         cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from rgbt_track.training.callbacks import SaveLast
 from rgbt_track.training.curves import draw_curves
 from rgbt_track.training.metrics_file import MetricsFile, cut_metrics
 from rgbt_track.training.run_folder import LAST, check_folder, steps_done, write_record
+from rgbt_track.training.stopping import StopSignal, as_interruption
 
 METRICS, WEIGHTS, CURVES = "metrics.csv", "weights.safetensors", "curves.png"
 _HARMLESS = (".*does not have many workers.*", ".*module.s. in eval mode.*")
@@ -38,6 +39,7 @@ class Run:
         resume: go on from the folder's last checkpoint.
         devices, nodes, accelerator: Lightning's.
         progress: show a progress bar.
+        stop: the signal that ends it.
     """
 
     out: Path
@@ -46,6 +48,7 @@ class Run:
     nodes: int = 1
     accelerator: str = "auto"
     progress: bool = True
+    stop: StopSignal = field(default_factory=StopSignal)
 
     @property
     def checkpoints(self) -> Path:
@@ -89,7 +92,8 @@ def make_trainer(
         callbacks: further callbacks.
         options: further arguments of the Trainer.
     """
-    callbacks = [SaveLast(run.last, training.checkpoint_every), *callbacks]
+    # Last of all, since it also saves what the others know, such as the best checkpoint.
+    callbacks = [*callbacks, SaveLast(run.last, training.checkpoint_every, run.stop)]
     if run.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
     try:
@@ -127,6 +131,9 @@ def fit(
 ) -> None:
     """Write the run's record and train.
 
+    Raises ``KeyboardInterrupt`` after Ctrl-C, and ``Stopped`` after SIGTERM, with a checkpoint of
+    the step that was under way.
+
     Args:
         run: folder and devices.
         experiment: the settings, for the record.
@@ -146,7 +153,8 @@ def fit(
         for message in _HARMLESS:
             warnings.filterwarnings("ignore", message=message)
         checkpoint = str(run.last) if run.resume else None
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        with as_interruption(run.stop):
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
 def steps_in_run(training: TrainingConfig | ImageTrainingConfig, processes: int) -> int:

@@ -93,6 +93,12 @@ def check_folder(
             )
 
 
+def was_requeued(out: Path) -> bool:
+    """Whether SLURM has started this job again, after it began the run in this folder."""
+    is_again = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
+    return is_again and (out / "checkpoints" / LAST).is_file()
+
+
 def steps_done(checkpoint: Path) -> int:
     """The step at which a checkpoint was written; ``ValueError`` for a damaged one."""
     try:

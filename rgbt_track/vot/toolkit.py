@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rgbt_track.processes import child_command
 from rgbt_track.progress import OnProgress, ignore_progress
 from rgbt_track.vot.process import SessionFault
 from rgbt_track.vot.registry import check_tracker
@@ -145,7 +146,7 @@ def _joint_name(trackers: Sequence[str]) -> str:
 
 def _run(workspace: Path, arguments: list[str], poll: Callable[[], None] = lambda: None) -> str:
     check_toolkit()
-    command = [sys.executable, "-m", "vot", *arguments]
+    command = child_command([sys.executable, "-m", "vot", *arguments])
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,

@@ -22,11 +22,9 @@ def data_lmdb(
     out: Annotated[Path, typer.Argument(help="The file to write, for example gtot.lmdb.")],
     root: RootFolder,
     split: SplitName = None,
-    size: Annotated[
-        int, typer.Option(min=16, max=4096, help="Side of a stored crop in pixels.")
-    ] = 511,
+    size: Annotated[int, typer.Option(help="Side of a stored crop in pixels.")] = 511,
     factor: Annotated[float, typer.Option(help="Side of a stored crop in context sides.")] = 4.0,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality, 1 to 100.")] = 95,
+    quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 95,
     every: Annotated[int, typer.Option(min=1, help="Take each N-th labelled frame only.")] = 1,
     pseudo_boxes: Annotated[
         int,
