@@ -22,7 +22,8 @@ MAX_PIXELS = 1 << 27
 """Largest image that is decoded, width times height: four times that of an 8K camera."""
 
 _T = TypeVar("_T")
-_JPEG = b"\xff\xd8"
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
+_DENSEST_PNG = 8 * 1032  # pixels a byte: 1 bit each, deflated as far as deflate goes
 _TIFF_SIZES = {256: 0, 257: 1}  # tag: index in (width, height)
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ERRORS = 2  # the file number of the error stream
@@ -45,6 +46,10 @@ def decode_image(data: bytes, flags: int) -> tuple[NDArray[np.generic], str]:
     if width * height > MAX_PIXELS:
         raise ValueError(
             f"an image of {width}x{height} pixels by its header; at most {MAX_PIXELS:,} are read"
+        )
+    if data.startswith(_PNG) and width * height > _DENSEST_PNG * len(data):
+        raise ValueError(
+            f"damaged: {len(data)} bytes cannot hold {width}x{height} pixels, as the header says"
         )
     values = np.frombuffer(data, np.uint8)
     try:
@@ -71,7 +76,7 @@ def image_size(data: bytes) -> tuple[int, int]:
 
 
 def _read_size(data: bytes) -> tuple[int, int]:
-    if data.startswith(b"\x89PNG"):
+    if data.startswith(_PNG):
         return struct.unpack_from(">II", data, 16)
     if data.startswith(_JPEG):
         return _jpeg_size(data)

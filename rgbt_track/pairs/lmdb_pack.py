@@ -159,8 +159,11 @@ class LmdbWriter:
         self.part.with_name(self.part.name + "-lock").unlink(missing_ok=True)
 
     def _get(self, key: bytes) -> bytes | None:
-        with self._environment.begin() as transaction:
-            value: bytes | None = transaction.get(key)
+        try:
+            with self._environment.begin() as transaction:
+                value: bytes | None = transaction.get(key)
+        except lmdb.Error as error:
+            raise OSError(f"{self.part}: damaged: {error}; remove it to start again") from None
         return value
 
     def _put(self, values: dict[bytes, bytes]) -> None:

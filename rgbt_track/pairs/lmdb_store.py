@@ -115,8 +115,13 @@ class LmdbStore:
         if process != os.getpid():
             environment = shared_environment(self.path)
             self._handle = (os.getpid(), environment)
-        with environment.begin() as transaction:
-            value: bytes | None = transaction.get(key)
+        import lmdb
+
+        try:
+            with environment.begin() as transaction:
+                value: bytes | None = transaction.get(key)
+        except lmdb.Error as error:
+            raise ValueError(f"{self.path}: damaged: {error}; pack it again") from None
         if value is None:
             raise ValueError(
                 f"{self.path}: lacks {key.decode()}: not a complete store; pack it again"
