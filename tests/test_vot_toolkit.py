@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stub_network import disc_frame
 
 from rgbt_track.commands.vot.evaluate import score_table
 from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.io.images import write_image
+from rgbt_track.models.engines.export import write_export
+from rgbt_track.tracking.loading import load_network, read_config
 from rgbt_track.vot import toolkit
+from rgbt_track.vot.registry import tracker_section
 from rgbt_track.vot.results import Score, expected_runs, experiments, read_scores
 from rgbt_track.vot.stacks import eao_interval
 from rgbt_track.vot.workspace import build_workspace
@@ -241,3 +245,26 @@ def test_scores_are_read_by_type_not_by_place(tmp_path):
     file = tmp_path / "a.json"
     file.write_text(json.dumps(document))
     assert read_scores(file) == [Score("a", "exp", 0.1, 0.3, 0.4), Score("b", "exp", 0.2, 0.5, 0.6)]
+
+
+def test_an_exported_tracker_is_evaluated(tmp_path):
+    """From the export's folder to the scores, through the process that the section starts."""
+    config = read_config("lrrtrack_lite")
+    network = load_network("lrrtrack_lite", config)
+    write_export(tmp_path / "lite", network, config, "onnx")
+    sequences = []
+    for name in ("near", "far"):
+        length = 12
+        (tmp_path / name).mkdir()
+        for index in range(length):
+            picture = disc_frame(50 + 2 * index, 40, 14, 120, 90)
+            write_image(tmp_path / name / f"{index:04d}.png", picture)
+        files = tuple(tmp_path / name / f"{index:04d}.png" for index in range(length))
+        boxes = np.array([[36.0 + 2 * index, 26, 28, 28] for index in range(length)])
+        sequences.append(Sequence(name, files, files, Annotation(boxes, np.zeros(length, bool))))
+    name, section = tracker_section(tmp_path / "lite", engine="openvino")
+    assert Path(section["env_RGBT_TRACKER"]) == tmp_path / "lite"
+    build_workspace(sequences, tmp_path / "ws", trackers={name: section})
+    toolkit.evaluate(tmp_path / "ws", name)
+    (score,) = toolkit.analyse(tmp_path / "ws", [name])
+    assert score.tracker == "lrrtrack_lite" and score.accuracy > 0.5

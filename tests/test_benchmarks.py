@@ -1,0 +1,51 @@
+"""The benchmark scripts: what they compare, in which order, and what they say without a GPU."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def test_functions_run_turn_by_turn_and_the_first_turns_do_not_count(load) -> None:
+    interleaved: ModuleType = load("interleaved")
+    calls: list[str] = []
+    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
+    times = interleaved.measure(functions, turns=3, warm_up=1)
+    assert calls == list("ab" * 4) and set(times) == {"a", "b"}
+    assert all(value >= 0 for item in times.values() for value in item)
+    with pytest.raises(ValueError, match="0 turns measure nothing"):
+        interleaved.measure(functions, 0)
+
+
+def test_ratios_are_of_the_reference(load, capsys: pytest.CaptureFixture[str]) -> None:
+    interleaved: ModuleType = load("interleaved")
+    times = {"slow": interleaved.Times(0.4, 0.8), "fast": interleaved.Times(0.1, 0.4)}
+    interleaved.print_ratios(times, "slow")
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row == ["fast", "100.0", "4.00", "400.0", "2.00"]
+
+
+def test_without_a_gpu_one_line_says_so(load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"^torch sees no GPU here; .* measures the CPU$"):
+        load("gpu").main([])
+
+
+def test_the_cost_of_a_further_target(load, capsys: pytest.CaptureFixture[str]) -> None:
+    load("many_targets").main(["matching", "--targets", "2", "--turns", "2"])
+    rows = capsys.readouterr().out.splitlines()
+    assert re.match(r" +1 +\S+ ms +\S+ ms +1\.00 +1\.00", rows[2])
+    assert re.match(r" +2 +\S+ ms +\S+ ms +-?\d\.\d\d", rows[3])
