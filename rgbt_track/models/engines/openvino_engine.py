@@ -9,7 +9,7 @@ import openvino
 
 from rgbt_track.models.engines.graph_engine import Arrays
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 
 
 class OpenVINORunner:
@@ -20,7 +20,7 @@ class OpenVINORunner:
             a path or ONNX in memory.
         threads: CPU threads.
         precision: "fp32" or "bf16"; a processor without bf16 computes in fp32. "int8" is for graphs
-            that are quantized, whose other layers compute in fp32.
+            that are quantized, whose other layers compute in bf16.
     """
 
     def __init__(
