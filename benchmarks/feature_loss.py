@@ -39,14 +39,14 @@ SECOND: dict[str, tuple[str, dict[str, Any]]] = {  # name: experiment, changes
 }
 MODEL = {
     "backbone": "lite",
-    "backbone_args": {"widths": [12, 16, 16], "blocks": [1, 1, 1]},
+    "backbone_args": {"widths": [8, 12, 12], "blocks": [1, 1, 1]},
     "pixels": "imagenet",
     "neck_channels": 12,
-    "template_cells": 5,
+    "template_cells": 3,
     "head_channels": 12,
-    "anchors": {"stride": 8, "ratios": [0.5, 1.0, 2.0], "scales": [4.0]},
+    "anchors": {"stride": 8, "ratios": [0.5, 1.0, 2.0], "scales": [3.0]},
 }
-STEPS, BATCH = 20, 8  # steps an epoch
+STEPS, BATCH = 12, 4  # steps an epoch
 
 
 def small(name: str, root: Path, changes: dict[str, Any], weights: Path | None) -> Config:
@@ -65,13 +65,13 @@ def small(name: str, root: Path, changes: dict[str, Any], weights: Path | None) 
         "pairs_per_epoch": STEPS * BATCH,
         "workers": 0,
         "log_every": 1,
-        "store": {"size": 192},
-        "augment": {**paper["training"]["augment"], "search_shift": 24},
+        "store": {"size": 160},
+        "augment": {**paper["training"]["augment"], "search_shift": 16},
         "targets": {"best_is_positive": True},
         "loss": loss,
         "optimizer": {"name": "adamw", "lr": 0.003, "warmup_epochs": 0.1, "backbone": 1.0},
     }
-    tracking = {**paper["tracking"], "template_size": 63, "search_size": 111}
+    tracking = {**paper["tracking"], "template_size": 47, "search_size": 79}
     values = {"name": name, "model": {**MODEL, **own}, "tracking": tracking, "training": training}
     return from_mapping(Config, values, name)
 
@@ -98,7 +98,7 @@ def main() -> None:
         out = Path(sys.argv[1] if len(sys.argv) > 1 else temporary)
         root = out / "synthetic"
         if not root.is_dir():
-            synthesize_sequences(root, 4, 30, (320, 240), 0)
+            synthesize_sequences(root, 3, 20, (160, 120), 0)
         print(f"{'':40} {'first':>9} {'last':>9} {'cls':>9} {'loc':>9}")
         for name in FIRST:
             print(f"{name:40} {run(small(name, root, {}, None), out / name)}", flush=True)

@@ -11,12 +11,19 @@ import pytest
 import torch
 from conftest import Run
 
+from fusion_modules.image import IMAGE_NETWORKS
 from fusion_modules.image.metrics import METRICS, fusion_metrics
+from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.published import check_pairs, published_row, read_pair_names
 from rgbt_track.image_fusion.thresholds import read_thresholds
 from rgbt_track.image_fusion.training.ablation import vary
 from rgbt_track.io.images import write_image
-from rgbt_track.models.image_networks import build_image_network, save_image_weights
+from rgbt_track.models.image_networks import (
+    build_image_network,
+    load_image_network,
+    save_image_weights,
+    shipped_image_weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +166,21 @@ def test_variants_are_varied_in_every_combination() -> None:
     for setting in ("deep", "deep=", "deep=1,,2"):
         with pytest.raises(ValueError, match=r"expected key\.key=value,value"):
             vary(variants, [setting])
+
+
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
+def test_every_network_ships_with_weights_and_a_card(name: str) -> None:
+    weights = shipped_image_weights(name)
+    assert weights.stat().st_size < 1_000_000
+    network = load_image_network(weights)
+    assert type(network) is IMAGE_NETWORKS[name]
+    card = weights.with_suffix(".md").read_text(encoding="utf-8")
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert f"`{name}`" in card and f"{count:,} parameters" in card
+    assert "Not the authors' weights" in " ".join(card.replace("\n", " ").split())
+    # A hot spot that the visible image does not show is seen in the result.
+    visible = np.tile(np.linspace(60, 160, 64).astype(np.uint8), (48, 1))
+    infrared = np.full((48, 64), 40, np.uint8)
+    infrared[16:32, 10:26] = 230
+    fused = Fuser(network, color=False).fuse(visible, infrared).gray.astype(float)
+    assert fused[18:30, 12:24].mean() > fused[34:46, 12:24].mean() + 20
