@@ -476,3 +476,13 @@ def test_own_vot_scores_stand_among_the_published():
     assert [row[0] for row in table.rows[:3]] == ["DFAT+LRRNet", "mine", "DFAT"]
     assert ("DFAT+LRRNet", "published", 0.4143, 0.6780, 0.7929) in table.rows
     assert len(published_vot_rgbt2020().rows) == len(VOT_RGBT2020) == 7
+
+
+def test_a_name_is_no_formula_in_a_plot() -> None:
+    """A folder of results may be called anything; half a formula stops matplotlib."""
+    from rgbt_track.evaluation.report.figures import new_axes, to_svg
+
+    figure, axes = new_axes(r"$\frac{$", "x", "y")
+    axes.plot([0, 1], [0, 1], label=r"$\frac{$")
+    axes.legend()
+    assert "</svg>" in to_svg(figure, "names")

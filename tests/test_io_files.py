@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -64,3 +65,10 @@ def test_a_growing_file_keeps_its_rows_after_an_error(tmp_path: Path) -> None:
     with growing_file(out) as rows:
         rows.write("1\n2\n")
     assert out.read_text() == "1\n2\n" and os.listdir(tmp_path) == ["rows.txt"]
+
+
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space.*a\.png"), atomic_path(tmp_path / "a.png") as part:
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []

@@ -20,7 +20,7 @@ from rgbt_track.image_fusion.training.vgg_features import STAND_IN
 from rgbt_track.processes import exit_status
 from rgbt_track.resources import require
 from rgbt_track.training.lightning_internals import is_main_process
-from rgbt_track.training.run_folder import CONFIG, was_requeued
+from rgbt_track.training.run_folder import CHECKPOINTS, CONFIG, LAST, was_requeued
 
 AnyExperiment = Config | ImageExperiment
 
@@ -70,7 +70,9 @@ def train(
             use = f"rgbt-track track --tracker {experiment} --weights {weights} ..."
     except KeyboardInterrupt as error:
         if is_main_process():
-            typer.echo(f"stopped; go on with --resume: {folder}", err=True)
+            has_begun = (folder / CHECKPOINTS / LAST).is_file()
+            remedy = "go on with --resume" if has_begun else "no checkpoint yet, so start again"
+            typer.echo(f"stopped; {remedy}: {folder}", err=True)
         raise typer.Exit(exit_status(error)) from None
     if is_main_process():
         typer.echo(f"weights: {weights}")

@@ -87,7 +87,7 @@ def make_tracker(
         raise ValueError(
             f"{name} gave a {type(tracker).__name__}; expected an object with init and update"
         )
-    return tracker  # type: ignore[no-any-return]
+    return tracker
 
 
 def is_dotted(name: str) -> bool:

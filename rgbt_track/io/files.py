@@ -47,6 +47,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if path.parent.is_dir():
             raise
         raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}") from None
+    except OSError as error:
+        if error.filename is None:  # a full disk is reported without the file
+            error.filename = str(path)
+        raise
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)

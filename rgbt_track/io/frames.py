@@ -8,6 +8,7 @@ converted to that format, or rejected with a one-line error.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -100,7 +101,7 @@ def resize_registered(
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
-def is_blank(image: NDArray[np.uint8]) -> bool:
+def is_blank(image: NDArray[Any]) -> bool:
     """Whether a frame is blank: black or constant to within 2 gray levels."""
     sample = image[::16, ::16]
     if int(sample.max()) - int(sample.min()) > _BLANK_RANGE:

@@ -103,9 +103,12 @@ class LmdbStore:
 
     def _image(self, key: bytes) -> NDArray[np.uint8]:
         try:
-            image, _ = decode_image(self._get(key), cv2.IMREAD_UNCHANGED)
+            decoded, _ = decode_image(self._get(key), cv2.IMREAD_UNCHANGED)
         except ValueError as error:
             raise ValueError(f"{self.path}: {key.decode()}: {error}; pack it again") from None
+        if decoded.dtype != np.uint8:
+            raise ValueError(f"{self.path}: {key.decode()} is not of 8 bits; pack it again")
+        image = np.asarray(decoded, np.uint8)
         if image.ndim == 2:
             return image[..., None]
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

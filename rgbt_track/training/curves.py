@@ -34,7 +34,7 @@ def draw_curves(metrics: Path, out: Path) -> None:
             window = np.ones(max(round(len(values) * _MEAN_SHARE), 1))
             counts = np.convolve(np.ones(len(values)), window, "same")
             panel.plot(steps, np.convolve(values, window, "same") / counts, color="C0")
-        panel.set_title(name, fontsize=9)
+        panel.set_title(name, fontsize=9, parse_math=False)  # names of sequences may hold a $
         panel.set_xlabel("step", fontsize=8)
         panel.grid(alpha=0.3)
     for panel in panels[len(names) :]:

@@ -23,7 +23,7 @@ from rgbt_track.config.training import TrainingConfig
 from rgbt_track.training.callbacks import SaveLast
 from rgbt_track.training.curves import draw_curves
 from rgbt_track.training.metrics_file import MetricsFile, cut_metrics
-from rgbt_track.training.run_folder import LAST, check_folder, steps_done, write_record
+from rgbt_track.training.run_folder import CHECKPOINTS, LAST, check_folder, steps_done, write_record
 from rgbt_track.training.stopping import StopSignal, as_interruption
 
 METRICS, WEIGHTS, CURVES = "metrics.csv", "weights.safetensors", "curves.png"
@@ -53,7 +53,7 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
-        return self.out / "checkpoints"
+        return self.out / CHECKPOINTS
 
     @property
     def last(self) -> Path:

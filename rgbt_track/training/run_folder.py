@@ -22,7 +22,7 @@ from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.io.files import write_text
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
-CONFIG, RECORD, LAST = "config.yaml", "run.json", "last.ckpt"
+CONFIG, RECORD, CHECKPOINTS, LAST = "config.yaml", "run.json", "checkpoints", "last.ckpt"
 
 
 def write_record(out: Path, config: Any) -> None:
@@ -96,7 +96,7 @@ def check_folder(
 def was_requeued(out: Path) -> bool:
     """Whether SLURM has started this job again, after it began the run in this folder."""
     is_again = os.environ.get("SLURM_RESTART_COUNT", "0") not in ("", "0")
-    return is_again and (out / "checkpoints" / LAST).is_file()
+    return is_again and (out / CHECKPOINTS / LAST).is_file()
 
 
 def steps_done(checkpoint: Path) -> int:

@@ -48,9 +48,15 @@ def line_style(index: int) -> dict[str, Any]:
 
 
 def to_svg(figure: Figure, salt: str) -> str:
-    """The figure as SVG text that is the same for the same data: no date, no random names."""
-    import matplotlib
+    """The figure as SVG text that is the same for the same data: no date, no random names.
 
+    A ``$`` in a name is a dollar sign, not the begin of a formula.
+    """
+    import matplotlib
+    from matplotlib.text import Text
+
+    for label in figure.findobj(Text):
+        label.set_parse_math(False)
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")

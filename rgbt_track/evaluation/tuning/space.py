@@ -114,7 +114,7 @@ def _parse_item(text: str, range_text: str) -> Range | Choice:
     numbers = [value for value in values if isinstance(value, (int, float))]
     if len(numbers) < 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
         raise ValueError(f"{text!r}: expected two numbers LOW:HIGH, the first one less")
-    return Range(*numbers)
+    return Range(numbers[0], numbers[1])
 
 
 def setting_names() -> list[str]:
