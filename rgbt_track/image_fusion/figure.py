@@ -18,10 +18,18 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 def parts_figure(frame: FusedFrame, parts: Mapping[str, Image]) -> Image:
     """Sources, parts and the fused image with captions, (H, W, 3) RGB.
 
-    The two sources and the fused image make the first row, the parts follow in their order, three
-    in a row; every part is stretched by its own range.
+    A row each for the visible, the infrared and the fused image, with its low-rank and its sparse
+    part beside it; further parts follow. Every part is stretched by its own range.
     """
-    panels = {"visible": frame.visible, "infrared": frame.infrared, "fused": frame.gray, **parts}
+    panels = {}
+    for source, image in (
+        ("visible", frame.visible),
+        ("infrared", frame.infrared),
+        ("fused", frame.gray),
+    ):
+        own = {name: part for name, part in parts.items() if name.endswith(f"_{source}")}
+        panels.update({source: image, **own})
+    panels.update(parts)
     cells = [_panel(name.replace("_", " "), image) for name, image in panels.items()]
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % _COLUMNS)
     rows = [np.hstack(cells[i : i + _COLUMNS]) for i in range(0, len(cells), _COLUMNS)]
