@@ -79,6 +79,10 @@ class Commands(LazyGroup):
             "rgbt_track.commands.track:track",
             "Follow one target, or several at once, through visible and thermal frames.",
         ),
+        "register": (
+            "rgbt_track.commands.register:register",
+            "Find the homography between two fixed cameras, and show how well it fits.",
+        ),
         "train": (
             "rgbt_track.commands.train:train",
             "Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.",

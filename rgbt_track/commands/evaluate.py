@@ -18,6 +18,7 @@ from rgbt_track.commands.options import (
     Force,
     Plots,
     PrecisionName,
+    RegistrationFile,
     RootFolder,
     RulesName,
     SequenceNames,
@@ -40,6 +41,7 @@ from rgbt_track.evaluation.trackers import (
 )
 from rgbt_track.io.paths import check_paths
 from rgbt_track.models.engines.choice import choose_engine
+from rgbt_track.registration.yaml_file import load_registration
 from rgbt_track.resources import default_tracker
 
 _SHOWN_FAILURES = 3
@@ -58,6 +60,7 @@ def evaluate(
     rules: RulesName = "official",
     split: EvaluationSplitName = None,
     sequence: SequenceNames = None,
+    registration: RegistrationFile = None,
     weights: WeightsFile = None,
     workers: WorkerCount = 1,
     device: DeviceNames = "cpu",
@@ -76,13 +79,19 @@ def evaluate(
     """
     if plots:
         require_matplotlib()
-    data = open_evaluation_set(dataset, root, rules, split, sequence or None)
+    cameras = load_registration(registration) if registration is not None else None
+    data = open_evaluation_set(dataset, root, rules, split, sequence or None, registration=cameras)
     name = default_tracker() if tracker is None else tracker
     source = TrackerSource(name, str(weights) if weights else None, engine, precision)
     label = label or short_name(name)
     folder = (results or Path("results") / data.name) / label
     check_paths(
-        inputs={"--root": root, "--weights": weights, "--tracker": name},
+        inputs={
+            "--root": root,
+            "--weights": weights,
+            "--tracker": name,
+            "--registration": registration,
+        },
         folders={"the results folder": folder},
     )
     for part in device.split(","):
@@ -110,6 +119,9 @@ def claim_tracker(
             f"warning: {source.name} has no trained weights: its boxes are meaningless", err=True
         )
     digests = {name: annotation.digest for name, annotation in data.annotations.items()}
+    for name, sequence in data.sequences.items():
+        if sequence.registration is not None:
+            digests[name] = f"{digests[name]}, registration {sequence.registration.digest}"
     claim_folder(folder, {**fingerprint, **more}, data=digests, force=force)
 
 

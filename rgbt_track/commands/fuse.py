@@ -13,7 +13,7 @@ from rich.progress import track
 
 from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.commands.common import leave_interrupted
-from rgbt_track.commands.options import DeviceName, PairByName, ThermalDelay
+from rgbt_track.commands.options import DeviceName, PairByName, RegistrationFile, ThermalDelay
 from rgbt_track.image_fusion.figure import parts_figure
 from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
 from rgbt_track.image_fusion.inputs import NamedPairs
@@ -25,6 +25,8 @@ from rgbt_track.io.images import check_image_name, write_image
 from rgbt_track.io.pairing import check_pair_by
 from rgbt_track.io.paths import check_paths
 from rgbt_track.models.image_networks import DEFAULT, load_image_network, shipped_image_weights
+from rgbt_track.registration.model import Registration
+from rgbt_track.registration.yaml_file import load_registration
 from rgbt_track.tracking.loading import check_device
 
 NamedPair = tuple[str, Frame, Frame]
@@ -51,6 +53,7 @@ def fuse(
     ] = None,
     pair_by: PairByName = "time",
     tir_delay: ThermalDelay = 0.0,
+    registration: RegistrationFile = None,
     device: DeviceName = "cpu",
     color: Annotated[
         bool, typer.Option("--color/--gray", help="Keep the visible colors, or gray.")
@@ -91,18 +94,26 @@ def fuse(
         check_image_name(figure)
     if not 1 <= batch <= _MAX_BATCH:
         raise ValueError(f"--batch is {batch}; expected 1 to {_MAX_BATCH}")
-    inputs = {"--rgb": rgb, "--tir": tir, "--weights": weights, "--fused": fused}
+    inputs = {
+        "--rgb": rgb,
+        "--tir": tir,
+        "--weights": weights,
+        "--fused": fused,
+        "--registration": registration,
+    }
     is_file = out is not None and is_file_name(out)
     files = {"--csv": csv, "--figure": figure, **({"OUT": out} if is_file else {})}
     check_paths(inputs=inputs, files=files, folders={} if is_file else {"OUT": out})
-    pairs = NamedPairs(rgb, tir, check_pair_by(pair_by), tir_delay)
+    cameras = load_registration(registration) if registration is not None else None
+    align = cameras.align if cameras is not None else None
+    pairs = NamedPairs(rgb, tir, check_pair_by(pair_by), tir_delay, align)
     if out is not None and pairs.names is not None:
         written = image_paths(out, pairs.names)
         check_paths(inputs=inputs, files={**files, **written}, frames=pairs.files)
     if fused is not None:
         _print_table(_score(pairs, fused), csv)
         return
-    fuser = _fuser(weights, network, device, tile, color, parts or figure is not None)
+    fuser = _fuser(weights, network, device, tile, color, parts or figure is not None, cameras)
     if figure is not None:
         _write_figure(fuser, pairs, figure)
         if out is None and not (metrics or csv):
@@ -119,11 +130,12 @@ def _fuser(
     tile: int | None,
     color: bool,
     parts: bool,
+    registration: Registration | None,
 ) -> Fuser:
     network = load_image_network(weights or shipped_image_weights(name or DEFAULT))
     if parts and not network.part_names:
         raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
-    return Fuser(network, check_device(device), tile, color)
+    return Fuser(network, check_device(device), tile, color, registration)
 
 
 def _write_figure(fuser: Fuser, pairs: NamedPairs, path: Path) -> None:

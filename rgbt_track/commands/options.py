@@ -36,6 +36,9 @@ PairByName = Annotated[
 ThermalDelay = Annotated[
     float, typer.Option(help="Seconds by which the thermal video began after the visible one.")
 ]
+RegistrationFile = Annotated[
+    Path | None, typer.Option(help="The YAML of `register`: thermal is warped into visible.")
+]
 DeviceName = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 DeviceNames = Annotated[str, typer.Option(help="cpu, cuda, or several to share: cuda:0,cuda:1.")]
 EngineName = Annotated[

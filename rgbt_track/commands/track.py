@@ -20,6 +20,7 @@ from rgbt_track.commands.options import (
     EngineName,
     PairByName,
     PrecisionName,
+    RegistrationFile,
     ThermalDelay,
     TrackerName,
     WeightsFile,
@@ -32,6 +33,7 @@ from rgbt_track.io.images import check_image_name
 from rgbt_track.io.pairing import PairedFrames, check_pair_by
 from rgbt_track.io.paths import check_paths
 from rgbt_track.io.sources import open_source
+from rgbt_track.registration.yaml_file import load_registration
 from rgbt_track.resources import default_tracker
 from rgbt_track.tracking.state import TrackState
 from rgbt_track.tracking.tracker import Tracker
@@ -48,7 +50,10 @@ def track(
         typer.Option(help="Visible: a folder, a video, `ir/*.png`, a list, a camera or a URL."),
     ] = None,
     tir: Annotated[
-        str | None, typer.Option(help="Thermal, 8 to 16 bits, registered to the visible frames.")
+        str | None,
+        typer.Option(
+            help="Thermal, 8 to 16 bits, registered to the visible or with --registration."
+        ),
     ] = None,
     box: Annotated[
         list[str] | None,
@@ -56,6 +61,7 @@ def track(
     ] = None,
     pair_by: PairByName = "time",
     tir_delay: ThermalDelay = 0.0,
+    registration: RegistrationFile = None,
     tracker: TrackerName = None,
     weights: WeightsFile = None,
     device: DeviceName = "cpu",
@@ -96,7 +102,13 @@ def track(
     if out is not None:
         files = OutputFiles.of_targets(out, scores, video, picture, len(boxes))
     check_paths(
-        inputs={"--rgb": rgb, "--tir": tir, "--weights": weights, "--tracker": tracker},
+        inputs={
+            "--rgb": rgb,
+            "--tir": tir,
+            "--weights": weights,
+            "--tracker": tracker,
+            "--registration": registration,
+        },
         files=files.labelled() if out is not None else {},
     )
     if picture is not None:
@@ -106,6 +118,7 @@ def track(
         open_source(tir, thermal=True) if tir is not None else None,
         check_pair_by(pair_by),
         tir_delay,
+        load_registration(registration).align if registration is not None else None,
     )
     try:
         pairs = _with_checked_boxes(frames, boxes)

@@ -61,8 +61,9 @@ class DatasetDescription:
     set calls the first pixel; frame ``label_first + k * label_every`` belongs to row ``k``.
     ``absent`` says which rows mean that the target is not there. ``attributes`` is a file
     (``{name}`` stands for the sequence) in the sequence's folder or one above it. ``sequences`` and
-    ``frames`` are what a whole copy holds. ``labels: whole_image`` is for stills that one object
-    fills each.
+    ``frames`` are what a whole copy holds. ``registration`` is a YAML of ``rgbt-track register`` in
+    a sequence's folder or one above it, by which thermal frames are warped.
+    ``labels: whole_image`` is for stills that one object fills each.
     """
 
     name: str
@@ -82,6 +83,7 @@ class DatasetDescription:
     mask_labels: bool = False
     attributes: str | None = None
     attribute_names: tuple[str, ...] = ()
+    registration: str | None = None
     splits: tuple[SplitDescription, ...] = ()
     sequences: int | None = None
     frames: int | None = None

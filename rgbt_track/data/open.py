@@ -11,6 +11,8 @@ from rgbt_track.data.description import DatasetDescription, load_description
 from rgbt_track.data.discovery import Item, find_items, search_folders, select_items, split_items
 from rgbt_track.data.layouts.registry import LAYOUTS
 from rgbt_track.data.sequence import Sequence
+from rgbt_track.registration.model import Registration
+from rgbt_track.registration.yaml_file import load_registration
 
 
 def open_dataset(
@@ -18,11 +20,13 @@ def open_dataset(
     root: str | Path,
     split: str | None = None,
     sequences: Collection[str] | None = None,
+    registration: Registration | None = None,
 ) -> list[Sequence]:
     """Find and read the sequences of a data set, in natural order of their names.
 
     ``name`` is a shipped description or the path of one; ``root`` is where the user put the set.
-    ``split`` and ``sequences`` (names) select a part. No image is read, except masks that have to
+    ``split`` and ``sequences`` (names) select a part. ``registration``, or the file that the
+    description names, warps the thermal frames. No image is read, except masks that have to
     give the boxes. Raises ``FileNotFoundError`` or ``ValueError`` in one line for a missing root,
     a tree of another shape, frames and labels that do not match, and unreadable labels.
     """
@@ -32,8 +36,21 @@ def open_dataset(
     if layout.one_sequence:
         items = select_items(items, sequences, root)
         sequences = None
-    all_sequences = [sequence for item in items for sequence in layout.read(description, item)]
+    all_sequences = []
+    for item in items:
+        cameras = registration or _registration(description, item)
+        for sequence in layout.read(description, item):
+            all_sequences.append(replace(sequence, registration=cameras) if cameras else sequence)
     return select_items(all_sequences, sequences, root)
+
+
+def _registration(description: DatasetDescription, item: Item) -> Registration | None:
+    if description.registration is None:
+        return None
+    path = item.look_up(description.registration)
+    if path is None:
+        raise FileNotFoundError(f"{item.folder}: no {description.registration} there or above")
+    return load_registration(path)
 
 
 def open_unlabelled(

@@ -18,6 +18,7 @@ from rgbt_track.data.annotations import Annotation
 from rgbt_track.data.masks import foreground, mask_extent, read_mask
 from rgbt_track.io.images import read_rgb, read_tir
 from rgbt_track.io.videos import VideoFrame, read_video_frame
+from rgbt_track.registration.model import Registration
 
 Frame = tuple[NDArray[np.uint8] | None, NDArray[np.generic] | None]
 FrameFile = Path | VideoFrame
@@ -32,7 +33,8 @@ class Sequence:
     ``annotation`` has a row per frame; its parts are properties here. ``masks`` are one file per
     frame; where ``mask_labels`` is true they hold one integer per object, otherwise the bright
     pixels are the target. Sequences of one ``group`` show one scene, so that none has a negative
-    for another; without it, each is alone.
+    for another; without it, each is alone. With a ``registration``, thermal frames are warped into
+    the visible ones as they are read.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Sequence:
     masks: tuple[Path, ...] | None = None
     mask_labels: bool = False
     group: str | None = None
+    registration: Registration | None = None
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.tir is None:
@@ -50,6 +53,11 @@ class Sequence:
             values = getattr(self, field)
             if values is not None and len(values) != len(self.boxes):
                 raise ValueError(f"{self.name}: {len(values)} {field} for {len(self.boxes)} boxes")
+        if self.registration is not None and self.boxes_tir is not None:
+            raise ValueError(
+                f"{self.name}: it has thermal boxes of their own, in pixels that a registration "
+                "would move: leave the registration out"
+            )
 
     def __len__(self) -> int:
         return len(self.annotation)
@@ -87,10 +95,15 @@ class Sequence:
         """
         rgb = None if self.rgb is None else _read(self.rgb[index], thermal=False)
         tir = None if self.tir is None else _read(self.tir[index], thermal=True)
-        return rgb, tir
+        return (rgb, tir) if self.registration is None else self.registration.align(rgb, tir)
 
     def image_files(self, modality: str) -> tuple[Path, ...]:
         """The image files of "rgb" or "tir"; ``ValueError`` where it has none, as of a video."""
+        if modality == "tir" and self.registration is not None:
+            raise ValueError(
+                f"{self.name}: thermal images are registered as they are read; this needs "
+                "files that are registered already"
+            )
         files: tuple[FrameFile, ...] | None = getattr(self, modality)
         paths = tuple(file for file in files or () if isinstance(file, Path))
         if not paths:

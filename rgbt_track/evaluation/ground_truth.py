@@ -20,6 +20,7 @@ from rgbt_track.data.open import has_frames, open_annotations, open_dataset
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.evaluation.frame_errors import Truth
 from rgbt_track.evaluation.rules import Rules, find_rules
+from rgbt_track.registration.model import Registration
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def open_evaluation_set(
     sequences: Collection[str] | None = None,
     *,
     images: bool = True,
+    registration: Registration | None = None,
 ) -> EvaluationSet:
     """Open a data set for evaluation.
 
@@ -74,6 +76,7 @@ def open_evaluation_set(
         name, root, sequences: as for ``open_dataset``.
         rules: the rule set by name.
         split: a part by name, or "all"; without it the test split, where there is one.
+        registration: of the two cameras, for thermal frames that are not registered.
         images: whether frames are needed; if not, a copy with ground truth alone is enough.
 
     Raises ``FileNotFoundError`` or ``ValueError`` in one line: see ``open_dataset``; for unknown
@@ -86,7 +89,7 @@ def open_evaluation_set(
     rule_set = find_rules(description.name, rules)
     frames: dict[str, Sequence] = {}
     if images or has_frames(description, Path(root)):
-        all_sequences = open_dataset(name, root, part, sequences)
+        all_sequences = open_dataset(name, root, part, sequences, registration)
         frames = {sequence.name: sequence for sequence in all_sequences}
         if len(frames) != len(all_sequences):
             raise ValueError(

@@ -22,6 +22,7 @@ from fusion_modules.image import (
 )
 from fusion_modules.image.fast_lrrnet import FastLRRNet
 from rgbt_track.io.frames import Frame, prepare_frames
+from rgbt_track.registration.model import Registration
 from rgbt_track.threads import torch_threads
 
 Image = NDArray[np.uint8]
@@ -59,6 +60,8 @@ class Fuser:
         tile: images are computed in tiles of this side, without seams; 0 for whole images,
             ``None`` for a side that is fast and needs little memory.
         color: fuse the luminance (YCbCr) of color frames and keep their chroma.
+        registration: that the thermal frames were warped by; beyond their field the fused image is
+            the visible one.
     """
 
     def __init__(
@@ -67,12 +70,13 @@ class Fuser:
         device: str | torch.device = "cpu",
         tile: int | None = None,
         color: bool = True,
+        registration: Registration | None = None,
     ):
         if tile is not None and tile < 0:
             raise ValueError(f"tile is {tile}; expected 0 (whole images) or a side in pixels")
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
-        self.color = color
+        self.color, self._registration = color, registration
         is_cpu = self.device.type == "cpu"
         if is_cpu:
             self.network = optimize_for_cpu(self.network)
@@ -108,6 +112,7 @@ class Fuser:
             fused = to_uint8(output)[:, 0].cpu().numpy()
         frames = []
         for gray, (rgb, gray_visible, gray_infrared) in zip(fused, prepared, strict=True):
+            gray = self._within_field(gray, gray_visible)
             image = gray
             if self.color and not is_gray(rgb):
                 # Fused luminance, chroma of the visible frame.
@@ -130,6 +135,13 @@ class Fuser:
         with torch.inference_mode(), torch_threads(self._operation_threads):
             parts = parts_tiled(self.network, *inputs, side, self._executor)
             return {name: to_uint8(part)[0, 0].cpu().numpy() for name, part in parts.items()}
+
+    def _within_field(self, gray: Image, visible: Image) -> Image:
+        """The fused luminance where the thermal camera sees, the visible one elsewhere."""
+        if self._registration is None:
+            return gray
+        weight = self._registration.coverage((gray.shape[1], gray.shape[0]))
+        return np.round(weight * gray + (1 - weight) * visible).astype(np.uint8)
 
     def _to_batch(self, images: list[Image]) -> Tensor:
         """(B, 1, H, W) in [0, 1], each image scaled by its own range."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rgbt_track.io.frames import Frame
 from rgbt_track.io.images import IMAGE_SUFFIXES
-from rgbt_track.io.pairing import PairBy, PairedFrames
+from rgbt_track.io.pairing import Align, PairBy, PairedFrames
 from rgbt_track.io.paths import check_distinct
 from rgbt_track.io.sources import FolderSource, Source, open_source
 
@@ -28,9 +28,16 @@ class NamedPairs:
     and so are two files of one name but for the suffix. ``files`` are those of folders.
     """
 
-    def __init__(self, rgb: str, tir: str, pair_by: PairBy = "time", tir_delay: float = 0.0):
+    def __init__(
+        self,
+        rgb: str,
+        tir: str,
+        pair_by: PairBy = "time",
+        tir_delay: float = 0.0,
+        align: Align | None = None,
+    ):
         visible, thermal = _open(rgb, thermal=False), _open(tir, thermal=True)
-        self.frames = PairedFrames(visible, thermal, pair_by, tir_delay)
+        self.frames = PairedFrames(visible, thermal, pair_by, tir_delay, align)
         self.length, self.fps = self.frames.length, self.frames.fps
         self.names = None
         folders = [source for source in (visible, thermal) if isinstance(source, FolderSource)]

@@ -95,8 +95,8 @@ def resize_registered(
     if abs(image_width * height / (image_height * width) - 1) > _ASPECT_TOLERANCE:
         raise ValueError(
             f"{_MODALITY_NAMES[name]} frame of {image_width}x{image_height} pixels does not fit "
-            f"the {other} of {width}x{height}: bring all frames to one field of view first "
-            "(register the two cameras and crop)"
+            f"the {other} of {width}x{height}: find where the two cameras see the same with "
+            "rgbt-track register, and give its file as --registration"
         )
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, cast, get_args
 
 from rgbt_track.io.cameras import LiveSource
@@ -11,6 +11,7 @@ from rgbt_track.io.sources import FolderSource, Source, VideoSource
 from rgbt_track.io.video.reader import TimedImage
 from rgbt_track.resources import check_choice
 
+Align = Callable[[Frame, Frame], tuple[Frame, Frame]]
 PairBy = Literal["time", "number"]
 
 _FIRST_FRAME_SECONDS = 15.0  # a camera may take that long to start
@@ -41,6 +42,7 @@ class PairedFrames:
         tir: the thermal source.
         pair_by: "number" pairs videos frame by frame, whatever their times say.
         tir_delay: seconds by which the thermal video began after the visible one.
+        align: what is done to every pair, for instance ``Registration.align``.
 
     Raises ``ValueError`` at once for folders of unequal length, for videos whose rates and
     durations both differ, and for a live source beside one that is not; for a video that ends
@@ -53,6 +55,7 @@ class PairedFrames:
         tir: Source | None,
         pair_by: PairBy = "time",
         tir_delay: float = 0.0,
+        align: Align | None = None,
     ):
         sources = [source for source in (rgb, tir) if source is not None]
         if not sources:
@@ -61,7 +64,7 @@ class PairedFrames:
         self.fps = next((s.fps for s in sources if s.fps is not None), None)
         self.seconds: float | None = None
         self.warning = ""
-        self._delay = tir_delay
+        self._delay, self._align = tir_delay, align
         live = [isinstance(source, LiveSource) for source in sources]
         if any(live) and not all(live):
             recorded = sources[live.index(False)]
@@ -84,6 +87,10 @@ class PairedFrames:
         return sum(s.dropped for s in (self.rgb, self.tir) if isinstance(s, LiveSource))
 
     def __iter__(self) -> Iterator[tuple[Frame, Frame]]:
+        align = self._align
+        return self._pairs() if align is None else (align(*pair) for pair in self._pairs())
+
+    def _pairs(self) -> Iterator[tuple[Frame, Frame]]:
         rgb, tir = self.rgb, self.tir
         if self.is_live:
             return self._newest_pairs()

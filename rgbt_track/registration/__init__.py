@@ -1,0 +1,1 @@
+"""Registration of two fixed cameras: the homography from the thermal to the visible frame."""
