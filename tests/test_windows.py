@@ -41,6 +41,7 @@ class Screen:
         self.shown: list[np.ndarray] = []
         self.sizes: list[tuple[int, int]] = []
         self.open = False
+        self._waits = 0
         self._handler: Callable[..., None] = lambda *event: None
         for name in ("namedWindow", "resizeWindow", "imshow", "waitKey", "setMouseCallback",
                      "getWindowProperty", "destroyWindow"):  # fmt: skip
@@ -72,6 +73,8 @@ class Screen:
             action, x, y = self.events.pop(0)  # type: ignore[misc]
             self._handler(_ACTIONS[action], x, y, 0, None)
         key = self.events.pop(0) if self.events else ""
+        self._waits = self._waits + 1 if not key else 0
+        assert self._waits < 200, "it waits for a key that never comes"
         if key == "close":
             self.open = False
             return -1
@@ -214,7 +217,7 @@ def test_register_by_clicks(run: Run, tmp_path: Path, screen: Screen) -> None:
     for x, y in ((20, 20), (300, 30), (290, 220), (30, 200), (150, 110)):
         screen.events += [("press", *panels.pixel(Place("rgb", x, y))),
                           ("press", *panels.pixel(Place("tir", x - 8, y + 4)))]  # fmt: skip
-    screen.events.append("enter")
+    screen.events += ["", "enter"]
     code, text, err = run("register", *sources, tmp_path / "cameras.yaml")
     assert code == 0, err
     assert "5 points, residual" in text
