@@ -201,7 +201,8 @@ def test_track_is_drawn_shown_redrawn_and_quit(run: Run, tmp_path: Path, screen:
     panels = Panels(dict.fromkeys(("rgb", "tir"), disc_frame(100, 120, 20)))
     first = drag(*(panels.pixel(Place("rgb", *c)) for c in ((80, 100), (120, 140))))
     second = drag(*(panels.pixel(Place("rgb", *c)) for c in ((200, 20), (230, 50))))
-    screen.events = [*first, "enter", "", "r", *second, "enter", "q"]
+    closed = ""  # a window waits once more as it closes
+    screen.events = [*first, "enter", closed, "", "r", *second, "enter", closed, "q"]
     out = tmp_path / "boxes.txt"
     code, text, err = run("track", *sources, "--tracker", "matching", "--show", "--out", out)
     assert code == 0, err
