@@ -130,13 +130,11 @@ def decide_by_agreement(
     }
     constants = context.constants
     confidence = _running_confidence(responses, context, memory_of("agreement", constants))
+    stacked = np.stack(list(boxes.values()))
+    agrees = iou_xywh(stacked[:, None], stacked) > constants.agreement
+    np.fill_diagonal(agrees, True)
     groups = [
-        [
-            other
-            for other in responses
-            if other == name or iou_xywh(boxes[name], boxes[other]) > constants.agreement
-        ]
-        for name in responses
+        [other for other, joins in zip(responses, row, strict=True) if joins] for row in agrees
     ]
     # Of equal groups the one around the branch with most votes, in a fixed order.
     reliability = _reliability(responses, context)
