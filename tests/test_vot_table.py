@@ -66,6 +66,21 @@ def test_rows_can_be_chosen_and_given_weights(run: Run, workspace: Path, tmp_pat
     assert "| siamrpn_tir | 0.1100 |" in text and "early_fusion" not in text
 
 
+def test_a_tracker_that_fails_leaves_the_others_their_rows(
+    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(workspace: Path, name: str, **_: object) -> None:
+        if name == "siamrpn_rgb":
+            raise ValueError("siamrpn_rgb did not finish 1 of 2 runs")
+
+    monkeypatch.setattr(toolkit, "evaluate", evaluate)
+    out = workspace / "table.csv"
+    code, _, err = run("vot", "table", workspace, "--out", out)
+    assert code == 1 and "error: siamrpn_rgb did not finish 1 of 2 runs" in err
+    rows = {row["tracker"]: row["EAO"] for row in csv.DictReader(out.open())}
+    assert rows["siamrpn_rgb (untrained)"] == "" and rows["siamrpn_tir (untrained)"] == "0.11"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

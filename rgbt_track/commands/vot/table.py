@@ -37,7 +37,8 @@ def vot_table(
     """Evaluate the systems of LRRNet's Table 8 and print them beside the published rows.
 
     What is missing is run, what is there is kept; trackers that the workspace lacks are added to
-    its trackers.ini. A row without weights is untrained and says so.
+    its trackers.ini. A row without weights is untrained and says so; a tracker that fails leaves
+    its row empty, and the others go on.
 
     Example: `rgbt-track vot table my_workspace --weights dfat=runs/dfat/weights.safetensors`
     """
@@ -52,13 +53,15 @@ def vot_table(
     for name in names:
         check_tracker(registry, name)
     labels = {name: tracker_label(registry, name) for name in names}
-    measured = _measure(workspace, names, force)
+    measured, failures = _measure(workspace, names, force)
     table = paper_table(measured, labels)
     typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences.")
     Console().print(to_rich(table))
     if out is not None:
         write_text(out, _WRITERS[out.suffix](table))
         typer.echo(f"table in {out}")
+    if failures:
+        raise ValueError("; ".join(failures))
 
 
 def _weights(settings: Iterable[str], names: Sequence[str]) -> dict[str, Path]:
@@ -74,21 +77,30 @@ def _weights(settings: Iterable[str], names: Sequence[str]) -> dict[str, Path]:
     return files
 
 
-def _measure(workspace: Path, names: Sequence[str], force: bool) -> dict[str, VOTScore | None]:
-    """The scores of each tracker alone: one that fails everywhere would take all others with it."""
-    measured: dict[str, VOTScore | None] = {}
-    reasons = []
+def _measure(
+    workspace: Path, names: Sequence[str], force: bool
+) -> tuple[dict[str, VOTScore | None], list[str]]:
+    """The scores of each tracker alone, since one that fails would take all others with it.
+
+    Also what kept trackers from being run; one that loses every target has no scores, and is not
+    among them.
+    """
+    measured: dict[str, VOTScore | None] = dict.fromkeys(names)
+    reasons, failures = [], []
     with toolkit_progress() as progress:
         for name in names:
             with progress_step(progress, f"vot evaluate {name}") as update:
-                toolkit.evaluate(workspace, name, force=force, on_progress=update)
+                try:
+                    toolkit.evaluate(workspace, name, force=force, on_progress=update)
+                except ValueError as error:
+                    failures.append(str(error))
+                    continue
             with progress_step(progress, f"vot analysis {name}"):
                 try:
                     score = toolkit.analyse(workspace, [name])[0]
                     measured[name] = VOTScore(score.eao, score.accuracy, score.robustness)
                 except ValueError as error:
-                    measured[name] = None
                     reasons.append(f"{name} has no scores: {error}")
     for reason in reasons:
         typer.echo(reason, err=True)
-    return measured
+    return measured, failures
