@@ -75,7 +75,7 @@ class Registration:
         """
         size = rgb_size or self.rgb_size
         matrix = self.for_sizes(size, (tir.shape[1], tir.shape[0]))
-        fill = np.median(tir[::4, ::4].reshape(-1, *tir.shape[2:]), axis=0)
+        fill = np.median(tir[::4, ::4].astype(np.float32).reshape(-1, *tir.shape[2:]), axis=0)
         border = tuple(float(value) for value in np.atleast_1d(fill))
         return cv2.warpPerspective(
             tir, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,

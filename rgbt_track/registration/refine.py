@@ -147,7 +147,7 @@ def _basis(
     return np.stack(along_x[:parameters], 1), np.stack(along_y[:parameters], 1)
 
 
-def _increment(p: NDArray[np.float64], size: tuple[int, int]) -> Matrix | None:
+def _increment(p: NDArray[np.floating], size: tuple[int, int]) -> Matrix | None:
     """The small homography of the parameters, in pixels; ``None`` where it hardly moves."""
     if len(p) == 4:
         p = np.array([p[0], p[2], -p[3], p[1], p[3], p[2]])
