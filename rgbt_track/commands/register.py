@@ -100,7 +100,8 @@ def _read_pairs(pairs: PairedFrames, first: int, count: int) -> tuple[list[Image
     """``count`` pairs from number ``first`` on, evenly spread over what there is."""
     available = min(pairs.length or _MAX_FRAMES, _MAX_FRAMES) - first
     step = max(available // count, 1)
-    visible, thermal = [], []
+    visible: list[Image] = []
+    thermal: list[Image] = []
     for rgb, tir in islice(pairs, first, first + step * count, step):
         if rgb is not None and tir is not None:
             visible.append(as_rgb_uint8(rgb, "visible"))

@@ -37,8 +37,10 @@ class OutputFiles:
     @classmethod
     def in_folder(cls, folder: Path, count: int) -> OutputFiles:
         """All of them, under their usual names."""
-        names = ("boxes.txt", "scores.txt", "video.mp4", "picture.png")
-        return cls.of_targets(*(folder / name for name in names), count)
+        boxes, scores, video, picture = (
+            folder / name for name in ("boxes.txt", "scores.txt", "video.mp4", "picture.png")
+        )
+        return cls.of_targets(boxes, scores, video, picture, count)
 
     def labelled(self) -> dict[str, Path | None]:
         """The files by what messages call them."""

@@ -61,6 +61,7 @@ class _Decoder:
 
     def __init__(self, path: Path, thermal: bool):
         self._path, self._thermal = path, thermal
+        self._last: TimedImage | None = None
         self._begin()
 
     def read(self, number: int) -> NDArray[np.generic]:
@@ -91,7 +92,7 @@ class _Decoder:
         self._reader = VideoReader(self._path, self._thermal)
         self._frames = iter(self._reader)
         self._position = 0
-        self._last: TimedImage | None = None
+        self._last = None
 
 
 _local = threading.local()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from rgbt_track.boxes import Boxes
 
 Matrix = NDArray[np.float64]
 Size = tuple[int, int]
+Visible = TypeVar("Visible", bound="NDArray[np.generic] | None")
 
 _ASPECT_TOLERANCE = 0.02
 
@@ -83,8 +85,8 @@ class Registration:
         )  # fmt: skip
 
     def align(
-        self, rgb: NDArray[np.generic] | None, tir: NDArray[np.generic] | None
-    ) -> tuple[NDArray[np.generic] | None, NDArray[np.generic] | None]:
+        self, rgb: Visible, tir: NDArray[np.generic] | None
+    ) -> tuple[Visible, NDArray[np.generic] | None]:
         """A frame pair with its thermal frame warped into the visible one; either may be missing.
 
         Raises as ``for_sizes``.

@@ -144,7 +144,8 @@ def fit(
     """
     # A run of fewer steps than lie between two lines of the logs has one line, at its end.
     steps = steps_in_run(experiment.training, trainer.world_size)
-    trainer.log_every_n_steps = min(trainer.log_every_n_steps, max(steps, 1))
+    interval = min(trainer.log_every_n_steps, max(steps, 1))  # type: ignore[attr-defined]
+    trainer.log_every_n_steps = interval  # type: ignore[attr-defined]
     if trainer.is_global_zero:
         write_record(run.out, experiment)
         if run.resume:

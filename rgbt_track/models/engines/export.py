@@ -102,7 +102,8 @@ def write_export(
         raise ValueError(f"{out} exists; give the name of a new folder")
     prepared = prepare_for_inference(copy.deepcopy(network))
     values = {"format": format, "precision": precision, "config": to_mapping(config)}
-    before, recorded = None, {}
+    before: Trial | None = None
+    recorded: dict[str, list[Arrays]] = {}
     with atomic_path(out) as part:
         part.mkdir()
         if format == "torch":
@@ -121,11 +122,12 @@ def write_export(
         if before is not None and trial is not None:
             report = ExportReport(calibration=_compare(before, trial(engine)))
         else:
-            report = ExportReport(_largest_difference(TorchEngine(prepared), engine, config))
-            if not report.difference <= _TOLERANCE[precision]:
+            difference = _largest_difference(TorchEngine(prepared), engine, config)
+            report = ExportReport(difference)
+            if not difference <= _TOLERANCE[precision]:
                 raise ValueError(
                     f"{out}: what was written answers otherwise than torch, by "
-                    f"{report.difference:.1e} of a response's range (at most "
+                    f"{difference:.1e} of a response's range (at most "
                     f"{_TOLERANCE[precision]:.0e}): nothing was kept"
                 )
         if report.calibration is not None:
