@@ -68,8 +68,9 @@ def test_shipped_configurations_build_and_answer(name: str) -> None:
         side: {m: torch.rand(1, 3, side, side) * 255 for m in ("rgb", "tir")}
         for side in (tracking.template_size, tracking.search_size)
     }
+    target = torch.tensor([[0.0, 0.0, 30.0, 50.0]])
     with torch.inference_mode():
-        out = network(crops[tracking.template_size], crops[tracking.search_size]).responses
+        out = network(crops[tracking.template_size], crops[tracking.search_size], target).responses
     assert tuple(out) == config.model.branches == ("rgb", "tir", "fused")
     size = network.response_size(tracking.search_size)
     assert all(response.cls.shape[2:] == (size, size) for response in out.values())

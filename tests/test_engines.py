@@ -259,7 +259,7 @@ def test_what_cannot_run_is_refused(arguments: dict[str, str], message: str) -> 
 
 
 def test_the_matching_head_is_torchs() -> None:
-    with pytest.raises(ValueError, match="for the matching head use torch"):
+    with pytest.raises(ValueError, match="does not run the matching head"):
         load_tracker("matching", engine="onnxruntime")
 
 

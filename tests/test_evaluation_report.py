@@ -402,6 +402,7 @@ def test_failures_makes_a_picture(root, results, tmp_path):
     assert cv2.imread(str(out)).shape == (2 * 444, 600, 3)
     arguments[5] = tmp_path / "sheet.txt"
     refused(r"sheet\.txt: not an image's name; valid: .*\.png", *arguments, results / "near")
+    arguments[5] = out
     refused("holds 2 trackers: near, perfect; give one", *arguments, results)
 
 

@@ -236,7 +236,7 @@ def test_users_faults_are_one_line(run: Run, root: Path, tmp_path: Path) -> None
         (
             (out,),
             {"rgb": "color/00.png", "tir": tmp_path / "small.png"},
-            "register the two cameras",
+            "with rgbt-track register",
         ),
         ((out / "deep" / "er",), {}, "the folder above it does not exist"),
         ((tmp_path / "a.png",), {}, "several images do not fit one file"),

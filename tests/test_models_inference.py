@@ -44,9 +44,10 @@ def test_folding_keeps_the_outputs(name: str) -> None:
     )
     if config.model.head == "rpn":
         assert isinstance(folded.input, nn.Identity)
+    target = torch.tensor([[0.0, 0.0, 30.0, 50.0]])
     with torch.inference_mode():
-        expected = network(template, search).responses
-        responses = folded(template, search).responses
+        expected = network(template, search, target).responses
+        responses = folded(template, search, target).responses
     assert responses.keys() == expected.keys()
     for branch, response in expected.items():
         for a, b in zip(response, responses[branch], strict=True):

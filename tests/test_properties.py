@@ -274,7 +274,7 @@ def test_two_frames_get_one_size_or_are_refused(a: tuple[int, int], b: tuple[int
     try:
         frames = prepare_frames(np.zeros((*a, 3), np.uint8), np.zeros(b, np.uint8))
     except ValueError as error:
-        assert abs(b[1] * a[0] / (b[0] * a[1]) - 1) > 0.02 and "field of view" in str(error)
+        assert abs(b[1] * a[0] / (b[0] * a[1]) - 1) > 0.02 and "rgbt-track register" in str(error)
         return
     assert frames["rgb"].shape == frames["tir"].shape == (*a, 3)
 

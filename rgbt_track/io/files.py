@@ -48,7 +48,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise
         raise FileNotFoundError(f"no such folder for {path.name}: {path.parent}") from None
     except OSError as error:
-        if error.filename is None:  # a full disk is reported without the file
+        # A full disk is reported without the file.
+        if error.filename is None and error.errno is not None:
             error.filename = str(path)
         raise
     finally:

@@ -56,16 +56,20 @@ class VideoReader:
                 str(address), options=options, timeout=_TIMEOUT_SECONDS if is_url else None
             )
             self._stream = self._container.streams.video[0]
+            codec = self._stream.codec_context
+            if codec is None:
+                raise IndexError("a stream of an unknown codec")
         except IndexError:
-            raise ValueError(f"{self.name}: cannot be opened; it has no video") from None
+            raise ValueError(
+                f"{self.name}: cannot be opened; it has no video that can be decoded"
+            ) from None
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             remedy = f"is the address right? ({reason})" if is_url else "not a video?"
             raise ValueError(f"{self.name}: cannot be opened; {remedy}") from None
         self._stream.thread_type = "AUTO"
         self._errors = (av.FFmpegError, OSError, ValueError)
-        self._target = _pixel_format(self._stream.codec_context, thermal)
-        codec = self._stream.codec_context
+        self._target = _pixel_format(codec, thermal)
         self.size = (int(codec.width), int(codec.height))
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps: float | None = float(rate) if rate else None
