@@ -34,7 +34,10 @@ def test_the_engine_is_used_exactly_while_the_backbone_is_frozen(tmp_path) -> No
     backbone = module.network.backbone
     backbone.requires_grad_(False)
     module.select_backbone_engine()
-    assert isinstance(backbone.forward, FrozenBackbone)
+    engine = backbone.forward
+    assert isinstance(engine, FrozenBackbone)
+    module.select_backbone_engine()
+    assert backbone.forward is engine, "what was compiled serves the next epoch too"
     backbone.requires_grad_(True)
     module.select_backbone_engine()
     assert not isinstance(backbone.forward, FrozenBackbone)

@@ -93,9 +93,10 @@ class TrackingModule(pl.LightningModule):
     def select_backbone_engine(self) -> None:
         """Let OpenVINO compute the backbone if it is frozen and the settings say so."""
         backbone = self.network.backbone
-        backbone.__dict__.pop("forward", None)
         is_trained = any(parameter.requires_grad for parameter in backbone.parameters())
-        if self.config.training.frozen_engine == "openvino" and not is_trained:
+        if self.config.training.frozen_engine != "openvino" or is_trained:
+            backbone.__dict__.pop("forward", None)
+        elif "forward" not in backbone.__dict__:  # what was compiled serves all frozen epochs
             backbone.forward = FrozenBackbone(backbone)  # type: ignore[method-assign]
 
     def train(self, mode: bool = True) -> TrackingModule:
