@@ -61,9 +61,14 @@ def _draw_box(image: NDArray[np.uint8], box_xywh: ArrayLike, color: tuple[int, i
 def _write(image: NDArray[np.uint8], text: str) -> None:
     scale = max(image.shape[1] / 640, 0.4)
     position = (round(8 * scale), round(20 * scale))
-    for color, thickness in (((0, 0, 0), 3), (_TEXT, 1)):
-        cv2.putText(image, text, position, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
-                    max(round(thickness * scale), 1), cv2.LINE_AA)  # fmt: skip
+    thickness, shift = max(round(scale), 1), max(round(scale), 1)
+    # The outline is the same text shifted: thicker letters would be wider in OpenCV 5.
+    shifts = [(dx, dy) for dx in (-shift, 0, shift) for dy in (-shift, 0, shift) if dx or dy]
+    for color, offsets in (((0, 0, 0), shifts), (_TEXT, [(0, 0)])):
+        for dx, dy in offsets:
+            place = (position[0] + dx, position[1] + dy)
+            cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale * 0.5, color,
+                        thickness, cv2.LINE_AA)  # fmt: skip
 
 
 class ContactSheet:
