@@ -298,6 +298,21 @@ def test_weights_say_what_they_belong_to(root: Path, tmp_path: Path) -> None:
         load_image_network(tmp_path / "tracker.safetensors")
 
 
+def test_undefined_metrics_are_named_with_pair_and_reason() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (32, 40), np.uint8) for _ in range(3)]
+    table = MetricTable()
+    table.add_pair("bench", *images)
+    with pytest.warns(UserWarning) as caught:
+        table.add_pair("door", images[0], images[1], np.full((32, 40), 7, np.uint8))
+    assert [str(warning.message) for warning in caught] == [
+        "pair 2, door: VIFm is undefined, since its infrared image is constant; "
+        "the mean is over the other pairs"
+    ]
+    assert table.rows["bench"] == fusion_metrics(*images)
+    assert table.mean()["VIF"] == table.rows["bench"]["VIF"]
+
+
 def test_mean_leaves_missing_values_out() -> None:
     table = MetricTable()
     table.add("a", dict.fromkeys(METRICS, 1.0) | {"VIF": float("nan")})

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.commands.common import leave_interrupted
 from rgbt_track.commands.options import DeviceName, PairByName, RegistrationFile, ThermalDelay
 from rgbt_track.image_fusion.figure import parts_figure
@@ -171,7 +170,7 @@ def _run(
                     if output is not None and parts:
                         output.add_parts(name, fuser.parts(rgb, tir))
                     if metrics:
-                        table.add(name, _metrics(frame))
+                        table.add_pair(name, frame.gray, frame.visible, frame.infrared)
                     count += 1
         except KeyboardInterrupt as error:
             end = error
@@ -184,10 +183,6 @@ def _run(
 
 def _write(output: ImageOutput, name: str, frame: FusedFrame, beside: bool) -> None:
     output.add(name, side_by_side(frame) if beside else frame.image)
-
-
-def _metrics(frame: FusedFrame) -> dict[str, float]:
-    return fusion_metrics(frame.gray, frame.visible, frame.infrared)
 
 
 def _score(pairs: NamedPairs, fused: Path) -> MetricTable:

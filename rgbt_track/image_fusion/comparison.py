@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 
 from fusion_modules.image import ImageFusion
-from fusion_modules.image.metrics import METRICS, fusion_metrics
+from fusion_modules.image.metrics import METRICS
 from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import HEADINGS, MetricTable
 from rgbt_track.io.files import atomic_path
@@ -75,7 +75,7 @@ def score_network(network: ImageFusion, pairs: Iterable[NamedPair], device: str 
         started = time.perf_counter()
         fused = fuser.fuse(rgb, tir)
         seconds.append(time.perf_counter() - started)
-        table.add(name, fusion_metrics(fused.gray, fused.visible, fused.infrared))
+        table.add_pair(name, fused.gray, fused.visible, fused.infrared)
     timed = seconds[1:] or seconds
     count = sum(parameter.numel() for parameter in network.parameters())
     return Row(table.mean(), count, sum(timed) / len(timed))
@@ -88,5 +88,5 @@ def score_mean(pairs: Iterable[NamedPair]) -> Row:
         frames = prepare_frames(rgb, tir)
         visible, infrared = (cv2.cvtColor(frames[m], cv2.COLOR_RGB2GRAY) for m in ("rgb", "tir"))
         mean = ((visible.astype(np.uint16) + infrared) // 2).astype(np.uint8)
-        table.add(name, fusion_metrics(mean, visible, infrared))
+        table.add_pair(name, mean, visible, infrared)
     return Row(table.mean(), 0)

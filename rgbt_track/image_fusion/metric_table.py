@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fusion_modules.image.metrics import METRICS
+from fusion_modules.image.metrics import METRICS, fusion_metrics
 from rgbt_track.io.files import atomic_path
 
 HEADINGS = {"MI_paper": "MI (paper)", "MI": "MI (true)", "SSIM": "SSIMm", "VIF": "VIFm"}
+
+Gray = NDArray[np.uint8]
 
 _MAX_WIDTH = 1000  # characters
 
@@ -27,11 +32,29 @@ class MetricTable:
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, name: str, values: dict[str, float]) -> None:
-        """Add the metrics of one pair, as ``fusion_metrics`` gives them."""
+        """Add a row of metrics, as ``fusion_metrics`` gives them."""
         self.rows[name] = values
 
+    def add_pair(self, name: str, fused: Gray, visible: Gray, infrared: Gray) -> None:
+        """Score a fused image against its sources, (H, W) uint8 of one size, and add the row.
+
+        Warns of a metric that is undefined for the pair, with its number, from 1, and the reason.
+        """
+        values = fusion_metrics(fused, visible, infrared)
+        self.add(name, values)
+        undefined = [HEADINGS.get(key, key) for key in METRICS if math.isnan(values[key])]
+        if undefined:
+            sources = {"visible": visible, "infrared": infrared}
+            constant = [source for source, image in sources.items() if np.ptp(image) == 0]
+            reason = f"its {' and '.join(constant)} image is constant" if constant else "it is nan"
+            warnings.warn(
+                f"pair {len(self.rows)}, {name}: {', '.join(undefined)} is undefined, since "
+                f"{reason}; the mean is over the other pairs",
+                stacklevel=2,
+            )
+
     def mean(self) -> dict[str, float]:
-        """The mean over the pairs; missing values (VIF of a blank source) are left out."""
+        """The mean over the pairs; undefined values (VIF of a constant source) are left out."""
         means = {}
         for key in METRICS:
             values = [row[key] for row in self.rows.values() if not math.isnan(row[key])]

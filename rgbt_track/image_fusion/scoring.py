@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 
-from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.image_fusion.inputs import NamedPairs, check_names
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.io.frames import Frame, as_rgb_uint8, prepare_frames
@@ -42,5 +41,5 @@ def score_fused(
                 f"{path}: {width}x{height} pixels, but its sources have "
                 f"{source_width}x{source_height}; metrics compare pixel by pixel"
             )
-        table.add(name, fusion_metrics(gray["fused"], gray["rgb"], gray["tir"]))
+        table.add_pair(name, gray["fused"], gray["rgb"], gray["tir"])
     return table

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from fusion_modules.image.metrics import fusion_metrics
 from rgbt_track.config.image_fusion import PairSourceConfig, load_image_experiment
 from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import MetricTable
@@ -80,5 +79,5 @@ def score_network(weights: Path, pairs: Path, limit: int = 0) -> dict[str, float
     table = MetricTable()
     for rgb, tir in find_pairs((PairSourceConfig(),), str(pairs))[: limit or None]:
         fused = fuser.fuse(read_rgb(rgb), read_tir(tir))
-        table.add(str(rgb), fusion_metrics(fused.gray, fused.visible, fused.infrared))
+        table.add_pair(str(rgb), fused.gray, fused.visible, fused.infrared)
     return table.mean()
