@@ -66,7 +66,16 @@ def end_with_parent(parent: int) -> None:
         if os.getppid() != parent:  # it has ended in the meantime
             os._exit(1)
         return
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    _watch_in_thread(parent)
+
+
+def watch_parent() -> None:
+    """Have this process killed when the one that started it ends; noticed within half a second.
+
+    Unlike Linux's own way, which ``end_with_parent`` takes, it lets a process live whose parent
+    started it in a thread that has ended.
+    """
+    _watch_in_thread(os.getppid())
 
 
 def child_command(command: list[str]) -> list[str]:
@@ -79,6 +88,10 @@ def _ask_kernel() -> bool:
         return False
     result: int = ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     return result == 0
+
+
+def _watch_in_thread(parent: int) -> None:
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

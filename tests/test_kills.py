@@ -194,8 +194,9 @@ def test_fuse(data: Path, tmp_path: Path) -> None:
     )
 
 
-def test_vot_evaluate(data: Path, tmp_path: Path) -> None:
+def test_vot_evaluate(tmp_path: Path) -> None:
     pytest.importorskip("vot", reason="the VOT toolkit is not installed")
+    data = write_set(tmp_path / "data", sequences=2, frames=10)
     for name in ("whole", "cut"):
         command = ("vot", "workspace", "plain", "--root", data, tmp_path / name / "workspace")
         (tmp_path / name).mkdir()

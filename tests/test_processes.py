@@ -32,6 +32,20 @@ class Tracker:
 def make(device): return Tracker()
 """
 
+# A tracker's process for the VOT toolkit, whose weights take two minutes to load.
+LOADING = """
+import os, sys, time
+import rgbt_track
+
+def load(*arguments, **options):
+    print(os.getpid(), file=sys.__stdout__, flush=True)
+    time.sleep(120)
+
+rgbt_track.load_tracker = load
+from rgbt_track.vot.process import main
+main()
+"""
+
 
 def wait_for(what: Callable[[], bool], seconds: float = SECONDS) -> bool:
     """Whether it comes true in time."""
@@ -114,6 +128,26 @@ def test_a_program_that_was_started_ends_with_its_starter(tmp_path: Path) -> Non
         assert is_alive(child)
         starter.kill()
     assert wait_for(lambda: not is_alive(child), 10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process keeps the number of its parent")
+def test_a_tracker_that_is_being_loaded_ends_with_the_toolkit(tmp_path: Path) -> None:
+    """It reads no input until it is loaded, so that the end of its input cannot tell it."""
+    pytest.importorskip("trax", reason="the VOT toolkit is not installed")
+    toolkit = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    with subprocess.Popen(
+        [sys.executable, "-c", toolkit, LOADING],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RGBT_TRACKER": "stub"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        tracker = int(parent.stdout.readline())
+        assert is_alive(tracker)
+        parent.kill()
+    assert wait_for(lambda: not is_alive(tracker), 20)
 
 
 def test_a_program_that_was_started_gives_its_own_status() -> None:

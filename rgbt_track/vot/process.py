@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rgbt_track.environment import wait_passively
+from rgbt_track.processes import watch_parent
 
 if TYPE_CHECKING:
     from rgbt_track.tracking.tracker import Tracker, TrackState
@@ -36,7 +37,8 @@ class SessionFault(RuntimeError):
 
 
 def main() -> None:
-    """Serve until the toolkit sends quit; report an error and exit with status 1."""
+    """Serve until the toolkit sends quit or ends; report an error and exit with status 1."""
+    watch_parent()  # which cannot say quit while the model is loaded
     wait_passively()
     trax = _import_trax()
     # The client's parser stops at any byte above 127, in a traceback as well.
