@@ -112,6 +112,7 @@ class AugmentConfig:
         frozen: probability that one modality of the search crop shows the template's frame.
         noisy: probability that one modality of the search crop is lost in noise.
         obscured: probability that one modality is obscured in both crops, as by smoke.
+        occluded: probability that a pole or a block covers a part of the target (``occlusion``).
     """
 
     template_shift: float = 4.0
@@ -128,9 +129,11 @@ class AugmentConfig:
     frozen: float = 0.04
     noisy: float = 0.04
     obscured: float = 0.0
+    occluded: float = 0.0
 
     def __post_init__(self) -> None:
-        check_shares(self, ("blur", "flip", "gray", "black", "frozen", "noisy", "obscured"))
+        dropout = ("black", "frozen", "noisy", "obscured")
+        check_shares(self, ("blur", "flip", "gray", "occluded", *dropout))
         pixels = ("template_shift", "search_shift", "registration", "noise")
         check_bounds(self, **dict.fromkeys(pixels, (0, MAX_SIDE)))
         check_bounds(self, template_scale=(0, 10), search_scale=(0, 10), color=(0, 10))

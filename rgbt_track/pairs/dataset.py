@@ -34,6 +34,7 @@ from rgbt_track.pairs.augment import (
 from rgbt_track.pairs.copy_paste import paste
 from rgbt_track.pairs.crop_store import StoredCrop
 from rgbt_track.pairs.object_paste import paste_distractor, paste_target
+from rgbt_track.pairs.occlusion import occlude
 from rgbt_track.pairs.point_targets import PointTargets
 from rgbt_track.pairs.sampler import CropAddress, Key, PairSampler, pair_generator
 from rgbt_track.pairs.teacher_targets import Answers, TeacherTargets
@@ -188,6 +189,9 @@ class PairDataset:
             template, search = flip(template), flip(search)
             clean_search = {name: image[:, ::-1] for name, image in clean_search.items()}
         clean = (template.images, clean_search)
+        # Put something in front of the target; drawn only where asked for.
+        if self.augment.occluded and rng.random() < self.augment.occluded:
+            template, search = occlude(template, search, rng)
         gray = rng.random() < self.augment.gray
         missing_modalities = tuple(
             name for name in MODALITIES if name not in template.images or name not in search.images
