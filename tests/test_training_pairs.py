@@ -24,6 +24,7 @@ from rgbt_track.pairs.augment import (
     cut_view,
     flip,
     photometric,
+    stretch,
 )
 from rgbt_track.pairs.crop_store import StoredCrop, Track
 from rgbt_track.pairs.dataset import Pair, PairDataset
@@ -173,6 +174,34 @@ def test_without_augmentation_the_target_is_centered() -> None:
         marked_crop(), ViewSettings(100, 2.0, 0, 0), GEOMETRY, 0.0, np.random.default_rng(0)
     )  # 100 stored pixels on 100: nothing is resized
     assert view.box.tolist() == [35, 20, 30, 60]
+
+
+@pytest.mark.parametrize("aspect", [0.7, 1.0, 1.4])
+def test_a_stretched_target_keeps_its_area_and_its_box(aspect: float) -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[30:60, 20:44] = True
+    rgb = np.where(mask[..., None], 250, 20).astype(np.uint8).repeat(3, 2)
+    view = stretch(
+        View({"rgb": rgb, "tir": rgb[..., :1]}, mask, np.array([20.0, 30, 24, 30])), aspect
+    )
+    assert view.box[2] / view.box[3] == pytest.approx(0.8 * aspect)
+    assert view.box[2] * view.box[3] == pytest.approx(24 * 30)
+    assert view.mask is not None
+    for seen in (view.images["rgb"][..., 0] > 135, view.images["tir"][..., 0] > 135, view.mask):
+        rows, columns = np.nonzero(seen)
+        found = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        assert np.abs(np.array(found) - view.box).max() < 1
+
+
+def test_the_search_crop_is_stretched_as_far_as_asked(dataset: PairDataset) -> None:
+    plain = dataclasses.replace(PLAIN, search_aspect=0.5)
+    shapes = []
+    for augment in (PLAIN, plain):
+        dataset.augment = augment
+        drawn = [dataset.pair(pair_generator(3, 0, index)).search.box for index in range(60)]
+        shapes.append(np.array([w / h for _, _, w, h in drawn]))
+    change = shapes[1] / np.median(shapes[0])
+    assert change.max() > 1.3 and change.min() < 0.75
 
 
 def test_registration_jitter_moves_thermal_alone() -> None:

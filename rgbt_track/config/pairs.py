@@ -102,6 +102,8 @@ class AugmentConfig:
         template_scale: largest change of its scale, as a share of its side.
         search_shift: the same of the search crop.
         search_scale: the same of the search crop.
+        search_aspect: largest change of the width for the height of what it shows, as a share: so
+            that a box's shape is read from the search crop, not taken from the template.
         blur: probability of motion blur or defocus.
         flip: probability of mirroring left and right.
         gray: probability of removing the color.
@@ -119,6 +121,7 @@ class AugmentConfig:
     template_scale: float = 0.05
     search_shift: float = 96.0
     search_scale: float = 0.18
+    search_aspect: float = 0.0
     blur: float = 0.18
     flip: float = 0.5
     gray: float = 0.1
@@ -136,7 +139,8 @@ class AugmentConfig:
         check_shares(self, ("blur", "flip", "gray", "occluded", *dropout))
         pixels = ("template_shift", "search_shift", "registration", "noise")
         check_bounds(self, **dict.fromkeys(pixels, (0, MAX_SIDE)))
-        check_bounds(self, template_scale=(0, 10), search_scale=(0, 10), color=(0, 10))
+        shares = ("template_scale", "search_scale", "search_aspect", "color")
+        check_bounds(self, **dict.fromkeys(shares, (0, 10)))
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,28 @@ def flip(view: View) -> View:
     )
 
 
+def stretch(view: View, aspect: float) -> View:
+    """Make a view's content ``aspect`` times as wide for its height, about its center.
+
+    The area stays; what comes into view at the border repeats the border.
+    """
+    size = next(iter(view.images.values())).shape[0]
+    factors = np.array([np.sqrt(aspect), np.sqrt(1 / aspect)])
+    offset = (1 - factors) * (size - 1) / 2  # the warp counts from the centers of pixels
+    matrix = np.column_stack([np.diag(factors), offset])
+
+    def warp(image: Image) -> Image:
+        return cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+
+    mask = None if view.mask is None else warp(view.mask.astype(np.uint8) * 255) >= 128
+    corner = size / 2 + (view.box[:2] - size / 2) * factors
+    return View(
+        {name: _with_channel_axis(warp(image)) for name, image in view.images.items()},
+        mask,
+        np.concatenate([corner, view.box[2:] * factors]),
+    )
+
+
 def displace(image: Image, shift_xy: NDArray[np.floating]) -> Image:
     """Translate an image (H, W) by a few pixels, its border replicated: misregistration."""
     matrix = np.array([[1, 0, shift_xy[0]], [0, 1, shift_xy[1]]])

@@ -30,6 +30,7 @@ from rgbt_track.pairs.augment import (
     displace,
     flip,
     photometric,
+    stretch,
 )
 from rgbt_track.pairs.copy_paste import paste
 from rgbt_track.pairs.crop_store import StoredCrop
@@ -175,6 +176,10 @@ class PairDataset:
             crop, scene_seed = self._read(draw.background), int(rng.integers(2**31))
             scene = self._view(draw.background, crop, self.search_settings, rng, scene_seed)
             search = paste(search, scene, rng)
+        # Change the shape of what the search crop shows; drawn only where asked for.
+        if self.augment.search_aspect:
+            change = rng.uniform(-1, 1) * np.log1p(self.augment.search_aspect)
+            search = stretch(search, float(np.exp(change)))
         clean_search = dict(search.images)
         # A frozen modality of the search crop shows the template's frame.
         if dropout and dropout.mode == "frozen" and dropout.modality in search.images:
