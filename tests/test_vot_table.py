@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Run
 
@@ -20,7 +21,12 @@ from rgbt_track.vot.results import Score
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace in which every tracker has an EAO by the length of its name, and dfat failed."""
     folder = tmp_path / "ws"
-    folder.mkdir()
+    (folder / "sequences").mkdir(parents=True)
+    for index in range(60):
+        (folder / "sequences" / f"s{index}").mkdir()
+        anchors = [1, *[0] * 1000, -1]
+        np.savetxt(folder / "sequences" / f"s{index}" / "anchor.value", anchors, "%d")
+    _list_sequences(folder, 60)
     (folder / "config.yaml").write_text("registry:\n- ./trackers.ini\nstack: vot2020/rgbtir\n")
     (folder / "trackers.ini").write_text("[own]\nlabel = mine\nprotocol = traxpython\n")
 
@@ -35,11 +41,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def _list_sequences(folder: Path, count: int) -> None:
+    names = "\n".join(f"s{index}" for index in range(count))
+    (folder / "sequences" / "list.txt").write_text(names)
+
+
 def test_the_systems_of_the_paper_stand_beside_its_rows(run: Run, workspace: Path) -> None:
     out = workspace / "table.csv"
     code, output, err = run("vot", "table", workspace, "--out", out)
     assert code == 0, err
-    assert "comparable only on its 60 sequences" in output
+    assert "left out" not in output and "DFAT+LRRNet" in output and "warning" not in err
     assert "dfat has no scores: every run lost the target at its start" in err
     rows = {row["tracker"]: row for row in csv.DictReader(out.open())}
     for name, published in PAPER_TRACKERS.items():
@@ -50,6 +61,27 @@ def test_the_systems_of_the_paper_stand_beside_its_rows(run: Run, workspace: Pat
     text = out.read_text()
     assert "RFNT,0.371," in text and "M2C2Frgbt,0.332," in text
     assert set(PAPER_TRACKERS) <= set(experiment_names("tracking"))
+
+
+def test_published_rows_need_the_same_protocol(run: Run, workspace: Path) -> None:
+    out = workspace / "table.csv"
+    _list_sequences(workspace, 59)
+    code, output, _ = run("vot", "table", workspace, "--out", out, "--tracker", "own")
+    assert code == 0 and "published rows are left out" in output
+    assert out.read_text() == "tracker,EAO,A,R\nmine,0.03,0.5,0.25\n"
+    _list_sequences(workspace, 60)
+    text = (workspace / "config.yaml").read_text()
+    (workspace / "config.yaml").write_text(text.replace("vot2020", "vot2019"))
+    assert "left out" in run("vot", "table", workspace, "--tracker", "own")[1]
+
+
+def test_an_interval_that_no_run_reaches_is_said(run: Run, workspace: Path) -> None:
+    for index in range(60):
+        anchors = [1, *[0] * 118, -1]
+        np.savetxt(workspace / "sequences" / f"s{index}" / "anchor.value", anchors, "%d")
+    err = run("vot", "table", workspace, "--tracker", "own")[2]
+    assert "longest run here has 120: a perfect tracker would score 0.0078" in err
+    assert "--stack auto" in err
 
 
 def test_rows_can_be_chosen_and_given_weights(run: Run, workspace: Path, tmp_path: Path) -> None:

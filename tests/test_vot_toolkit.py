@@ -117,6 +117,30 @@ def test_evaluate_analyse_report(workspace):
     ]
 
 
+def test_an_eao_out_of_reach_is_not_shown_as_a_bare_number(workspace):
+    """Runs of 60 frames where the challenge asks for 115 to 755, and where 50 to 70 are asked."""
+    assert [item.value for item in toolkit.highest_eao(workspace).values()] == [1.0]
+    score = Score("stand", "baseline", 0.0, 0.5, 0.25)
+
+    def shown(low, high):
+        stack = {"experiments": {"baseline": {"type": "multistart", "analyses": [
+            {"type": "multistart_eao_score", "low": low, "high": high}]}}}  # fmt: skip
+        (workspace / "other.yaml").write_text(json.dumps(stack))
+        config = workspace / "config.yaml"
+        kept = config.read_text()
+        try:
+            config.write_text("stack: other.yaml\n")
+            table = score_table([score], toolkit.highest_eao(workspace))
+        finally:
+            config.write_text(kept)
+        return next(iter(table.columns[2].cells))
+
+    assert shown(115, 755) == "not measurable"
+    assert shown(50, 70) == "0.0000 of 0.5000"
+    assert shown(20, 60) == "0.0000"
+    assert not toolkit.is_vot_rgbt2020(workspace)
+
+
 def test_only_what_is_missing_runs_again_unless_forced(workspace):
     toolkit.evaluate(workspace, "stand")
     folder = workspace / "results" / "stand" / "everyframe" / "short"

@@ -16,8 +16,10 @@ from rgbt_track.commands.options import (
     EngineName,
     EvaluationSplitName,
     Force,
+    PlaybackNames,
     Plots,
     PrecisionName,
+    PublishedRows,
     RegistrationFile,
     RootFolder,
     RulesName,
@@ -25,12 +27,17 @@ from rgbt_track.commands.options import (
     WeightsFile,
     WorkerCount,
 )
-from rgbt_track.commands.score import print_scores
+from rgbt_track.commands.score import (
+    find_trackers,
+    print_scores,
+    write_report_with_progress,
+)
 from rgbt_track.evaluation.comparison import compare_folders
 from rgbt_track.evaluation.ground_truth import EvaluationSet, open_evaluation_set
+from rgbt_track.evaluation.published import choose_published
 from rgbt_track.evaluation.report.failures import failure_images, worst_sequences
 from rgbt_track.evaluation.report.figures import require_matplotlib
-from rgbt_track.evaluation.report.write import write_report
+from rgbt_track.evaluation.report.playback import check_playback
 from rgbt_track.evaluation.runner import TrackingJob, run_jobs
 from rgbt_track.evaluation.trackers import (
     TrackerSource,
@@ -67,13 +74,20 @@ def evaluate(
     engine: EngineName = "auto",
     precision: PrecisionName = "fp32",
     force: Force = False,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Results of other trackers for the report: their folder; repeatable."),
+    ] = None,
+    published: PublishedRows = None,
+    playback: PlaybackNames = None,
     plots: Plots = True,
 ) -> None:
     """Run a tracker over a data set, one pass, and score it.
 
     Sequences that already have their result file are not run again, so an interrupted run goes
     on. Results are RESULTS/LABEL/SEQUENCE.txt with SEQUENCE_time.txt and SEQUENCE_score.txt; the
-    report lies in RESULTS/LABEL/report.
+    report lies in RESULTS/LABEL/report. It may hold rows of papers (--published all), the results
+    of other trackers (--beside) and a sequence to watch with all their boxes (--playback NAME).
 
     Example: `rgbt-track evaluate plain --root sequences/ --tracker lrrtrack_lite --workers 2`
     """
@@ -94,6 +108,11 @@ def evaluate(
         },
         folders={"the results folder": folder},
     )
+    rows = choose_published(data, published or ())
+    check_playback(data, playback or ())
+    others = find_trackers(beside or (), data)
+    if label in others:
+        raise ValueError(f"--beside {others[label]} is called {label}, too: give another --label")
     for part in device.split(","):
         choose_engine(engine, precision, part.strip())
     claim_tracker(folder, source, data, force=force)
@@ -102,10 +121,12 @@ def evaluate(
         for item in data.sequences.values()
     ]
     run_with_progress(source, jobs, workers, device, f"{label} on {data.name}")
-    entries = compare_folders(data, {label: folder})
+    entries = compare_folders(data, {label: folder, **others})
     images = failure_images(worst_sequences(data, folder, _SHOWN_FAILURES))
-    page = write_report(folder / "report", data, entries, plots=plots, images=images)
-    print_scores(data, entries)
+    page = write_report_with_progress(
+        folder / "report", data, entries, plots, rows, playback or (), images
+    )
+    print_scores(data, entries, published=rows)
     typer.echo(f"boxes in {folder}, report in {page}")
 
 

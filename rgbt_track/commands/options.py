@@ -49,3 +49,10 @@ AcceleratorName = Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")]
 WorkerCount = Annotated[int, typer.Option(min=1, max=1024, help="Processes that run side by side.")]
 Force = Annotated[bool, typer.Option(help="Run again what is already there.")]
 Plots = Annotated[bool, typer.Option(help="Draw plots (needs matplotlib).")]
+PublishedRows = Annotated[
+    list[str] | None,
+    typer.Option(help="Published rows beside: a tracker's name, or all; may be repeated."),
+]
+PlaybackNames = Annotated[
+    list[str] | None, typer.Option(help="A sequence to watch in the report; may be repeated.")
+]

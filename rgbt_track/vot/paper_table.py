@@ -20,7 +20,9 @@ PAPER_TRACKERS: dict[str, str | None] = {
 COLUMNS = ("tracker", "EAO", "A", "R", "in the paper", "its EAO", "its A", "its R")
 
 
-def paper_table(measured: Mapping[str, VOTScore | None], labels: Mapping[str, str]) -> Table:
+def paper_table(
+    measured: Mapping[str, VOTScore | None], labels: Mapping[str, str], *, published: bool = True
+) -> Table:
     """Measured rows in the order of ``measured``, each beside its published one.
 
     Published rows without a counterpart follow.
@@ -28,13 +30,15 @@ def paper_table(measured: Mapping[str, VOTScore | None], labels: Mapping[str, st
     Args:
         measured: our tracker -> its scores; ``None`` where there are none.
         labels: our tracker -> what the table calls it.
+        published: whether to set published rows beside; without, those of ours alone.
     """
+    if not published:
+        own = [(labels.get(name, name), *_cells(score)) for name, score in measured.items()]
+        return Table("The systems of LRRNet's Table 8", COLUMNS[:4], tuple(own))
     rows = []
     for name, score in measured.items():
-        published = PAPER_TRACKERS.get(name)
-        rows.append(
-            (labels.get(name, name), *_cells(score), published or "", *_published(published))
-        )
+        row = PAPER_TRACKERS.get(name)
+        rows.append((labels.get(name, name), *_cells(score), row or "", *_published(row)))
     shown = {PAPER_TRACKERS.get(name) for name in measured}
     rest = [name for name in VOT_RGBT2020 if name not in shown]
     rows += [("", None, None, None, name, *_published(name)) for name in rest]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.vot.run_anchors import run_frames
@@ -31,34 +33,89 @@ class Score:
     robustness: float
 
 
+@dataclass(frozen=True)
+class HighestEAO:
+    """What a perfect tracker scores where runs are shorter than the interval of the EAO.
+
+    Args:
+        low, high: the interval, in frames after a start.
+        longest: frames of the longest run.
+        value: its EAO, 1 where runs are long enough.
+    """
+
+    low: int
+    high: int
+    longest: int
+    value: float
+
+
 def experiments(workspace: Path, toolkit: Path) -> list[str]:
     """Names of the multi-start experiments of a workspace's stack.
 
     ``toolkit`` is the folder of the toolkit's package, where its own stacks lie. Raises
     ``ValueError`` for a stack that does not exist or has no such experiment.
     """
-    name = str(read_yaml(workspace / "config.yaml").get("stack"))
+    return list(_multistart(workspace, toolkit))
+
+
+def _multistart(workspace: Path, toolkit: Path) -> dict[str, dict[str, Any]]:
+    """Name -> settings of the multi-start experiments in a workspace's stack."""
+    name = stack_name(workspace)
     for path in (workspace / name, toolkit / "stack" / f"{name}.yaml"):
         if path.is_file():
             stack = read_yaml(path).get("experiments") or {}
-            names = [key for key, value in stack.items() if value.get("type") == "multistart"]
-            if names:
-                return names
+            kept = {key: value for key, value in stack.items() if value.get("type") == "multistart"}
+            if kept:
+                return kept
             raise ValueError(f"{path}: the stack has no multistart experiment")
     raise ValueError(f"{workspace / 'config.yaml'}: there is no stack {name!r}")
 
 
-def expected_runs(workspace: Path, tracker: str, toolkit: Path) -> dict[Path, int]:
-    """Result file of every run (without its suffix) -> number of frames of the run."""
+def stack_name(workspace: Path) -> str:
+    """The stack that a workspace names: the toolkit's own, or a file in it."""
+    return str(read_yaml(workspace / "config.yaml").get("stack"))
+
+
+def sequence_list(workspace: Path) -> list[str]:
+    """The sequences of a workspace; ``FileNotFoundError`` where it has no list of them."""
     list_file = workspace / "sequences" / "list.txt"
     if not list_file.is_file():
         raise FileNotFoundError(f"{list_file} is missing: build the workspace again")
+    return list_file.read_text(encoding="utf-8").split()
+
+
+def highest_eao(workspace: Path, toolkit: Path) -> dict[str, HighestEAO]:
+    """Experiment -> the EAO of a perfect tracker in it.
+
+    EAO is the mean of the overlap expected after ``low`` to ``high`` frames. After more frames
+    than the longest run has, nothing can be expected, and the toolkit counts 0.
+    """
+    longest = max(
+        max(run_frames(_anchors(workspace, sequence)).values())
+        for sequence in sequence_list(workspace)
+    )
+    values = {}
+    for name, settings in _multistart(workspace, toolkit).items():
+        for analysis in settings.get("analyses") or []:
+            if analysis.get("type") == "multistart_eao_score":
+                low, high = int(analysis["low"]), int(analysis["high"])
+                share = min(max(longest - low, 0) / max(high - low, 1), 1.0)
+                values[name] = HighestEAO(low, high, longest, share)
+    return values
+
+
+def _anchors(workspace: Path, sequence: str) -> NDArray[np.floating]:
+    return np.loadtxt(workspace / "sequences" / sequence / "anchor.value", ndmin=1)
+
+
+def expected_runs(workspace: Path, tracker: str, toolkit: Path) -> dict[Path, int]:
+    """Result file of every run (without its suffix) -> number of frames of the run."""
+    sequences = sequence_list(workspace)
     runs = {}
     for experiment in experiments(workspace, toolkit):
-        for sequence in list_file.read_text(encoding="utf-8").split():
+        for sequence in sequences:
             folder = workspace / "results" / tracker / experiment / sequence
-            anchors = np.loadtxt(workspace / "sequences" / sequence / "anchor.value", ndmin=1)
-            for anchor, frames in run_frames(anchors).items():
+            for anchor, frames in run_frames(_anchors(workspace, sequence)).items():
                 runs[folder / f"{sequence}_{anchor:08d}"] = frames
     return runs
 

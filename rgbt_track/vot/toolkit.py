@@ -20,10 +20,19 @@ from pathlib import Path
 
 from rgbt_track.processes import child_command
 from rgbt_track.progress import OnProgress, ignore_progress
+from rgbt_track.vot import results
 from rgbt_track.vot.process import SessionFault
 from rgbt_track.vot.registry import check_tracker
-from rgbt_track.vot.results import Score, expected_runs, experiments, finished, read_scores
+from rgbt_track.vot.results import (
+    HighestEAO,
+    Score,
+    expected_runs,
+    experiments,
+    finished,
+    read_scores,
+)
 
+VOT_RGBT2020_SEQUENCES = 60
 REMEDY = 'pip install "rgbt-track[vot]"'
 
 _POLL_SECONDS = 0.3
@@ -104,6 +113,19 @@ def report(workspace: str | Path, trackers: Sequence[str]) -> Path:
     if not file.is_file():
         raise ValueError(f"no report on {', '.join(trackers)}: {_error_message(output)}")
     return file
+
+
+def highest_eao(workspace: str | Path) -> dict[str, HighestEAO]:
+    """Experiment -> what a perfect tracker scores in it: see ``results.highest_eao``."""
+    return results.highest_eao(check_workspace(workspace), _toolkit_folder())
+
+
+def is_vot_rgbt2020(workspace: str | Path) -> bool:
+    """Whether published VOT-RGBT2020 rows are comparable: the challenge's stack, 60 sequences."""
+    workspace = check_workspace(workspace)
+    if results.stack_name(workspace) != "vot2020/rgbtir":
+        return False
+    return len(results.sequence_list(workspace)) == VOT_RGBT2020_SEQUENCES
 
 
 def check_workspace(folder: str | Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,7 @@ from rgbt_track.tracking.loading import read_config
 from rgbt_track.vot import toolkit
 from rgbt_track.vot.published import published_vot_rgbt2020
 from rgbt_track.vot.registry import check_tracker, tracker_label
-from rgbt_track.vot.results import Score
-from rgbt_track.vot.stacks import EXPERIMENT
+from rgbt_track.vot.results import HighestEAO, Score
 
 
 def vot_evaluate(
@@ -42,10 +41,9 @@ def vot_evaluate(
         trackers = [default_tracker()]
         typer.echo(f"tracker {trackers[0]}: {tracker_note(trackers[0])}")
     scores = run_toolkit(workspace, trackers, force=force)
-    # EAO over another interval, or over all frames, is not comparable.
-    challenge = [score for score in scores if score.experiment != EXPERIMENT]
-    if challenge:
-        print_beside_published(challenge)
+    # EAO over another interval, other sequences, or all frames, is not comparable.
+    if toolkit.is_vot_rgbt2020(workspace):
+        print_beside_published(scores)
 
 
 def tracker_note(tracker: str | Path) -> str:
@@ -69,7 +67,9 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
             file = toolkit.report(workspace, trackers)
     # By label, which says when a network is untrained.
     scores = [replace(score, tracker=tracker_label(registry, score.tracker)) for score in scores]
-    Console().print(score_table(scores))
+    highest = toolkit.highest_eao(workspace)
+    Console().print(score_table(scores, highest))
+    warn_about_eao(highest)
     typer.echo(f"report: {file}")
     return scores
 
@@ -80,17 +80,38 @@ def print_beside_published(scores: Sequence[Score]) -> None:
         f"{score.tracker} ({score.experiment})": (score.eao, score.accuracy, score.robustness)
         for score in scores
     }
-    typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences.")
+    typer.echo("Beside VOT2020-RGBT as published:")
     Console().print(to_rich(published_vot_rgbt2020(measures)))
 
 
-def score_table(scores: Sequence[Score]) -> Table:
-    """The measures as a table for the terminal."""
+def warn_about_eao(highest: Mapping[str, HighestEAO]) -> None:
+    """One line for every experiment whose runs are too short for its EAO."""
+    for experiment, item in highest.items():
+        if item.value < 1:
+            typer.echo(
+                f"warning: {experiment}: EAO is the mean over {item.low} to {item.high} frames "
+                f"after a start, and the longest run here has {item.longest}: a perfect tracker "
+                f"would score {item.value:.4f}. For an interval that fits, build the workspace "
+                "with --stack auto.",
+                err=True,
+            )
 
+
+def score_table(scores: Sequence[Score], highest: Mapping[str, HighestEAO] | None = None) -> Table:
+    """The measures as a table for the terminal.
+
+    An EAO that runs are too short for is shown with what a perfect tracker would score, or as not
+    measurable where that is 0.
+    """
     table = Table("tracker", "experiment", "EAO", "accuracy", "robustness")
     for score in scores:
-        measures = (score.eao, score.accuracy, score.robustness)
-        table.add_row(score.tracker, score.experiment, *(f"{value:.4f}" for value in measures))
+        best = highest[score.experiment].value if highest and score.experiment in highest else 1.0
+        eao = f"{score.eao:.4f}" if best == 1 else f"{score.eao:.4f} of {best:.4f}"
+        cells = (
+            eao if best else "not measurable",
+            *(f"{value:.4f}" for value in (score.accuracy, score.robustness)),
+        )
+        table.add_row(score.tracker, score.experiment, *cells)
     return table
 
 

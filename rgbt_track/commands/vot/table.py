@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from rgbt_track.commands.options import Force
-from rgbt_track.commands.vot.evaluate import progress_step, toolkit_progress
+from rgbt_track.commands.vot.evaluate import progress_step, toolkit_progress, warn_about_eao
 from rgbt_track.io.files import write_text
 from rgbt_track.io.tables import to_csv, to_markdown, to_rich
 from rgbt_track.resources import check_choice
@@ -36,6 +36,9 @@ def vot_table(
 ) -> None:
     """Evaluate the systems of LRRNet's Table 8 and print them beside the published rows.
 
+    The published rows stand there only where they are comparable: on the 60 sequences of
+    VOT2020-RGBT with its own stack, vot2020/rgbtir.
+
     What is missing is run, what is there is kept; trackers that the workspace lacks are added to
     its trackers.ini. A row without weights is untrained and says so; a tracker that fails leaves
     its row empty, and the others go on.
@@ -54,9 +57,15 @@ def vot_table(
         check_tracker(registry, name)
     labels = {name: tracker_label(registry, name) for name in names}
     measured, failures = _measure(workspace, names, force)
-    table = paper_table(measured, labels)
-    typer.echo("Beside VOT2020-RGBT as published: comparable only on its 60 sequences.")
+    comparable = toolkit.is_vot_rgbt2020(workspace)
+    table = paper_table(measured, labels, published=comparable)
+    if not comparable:
+        typer.echo(
+            "published rows are left out: they belong to the 60 sequences of VOT2020-RGBT and the "
+            "stack vot2020/rgbtir"
+        )
     Console().print(to_rich(table))
+    warn_about_eao(toolkit.highest_eao(workspace))
     if out is not None:
         write_text(out, _WRITERS[out.suffix](table))
         typer.echo(f"table in {out}")

@@ -80,15 +80,24 @@ def _radar(rules: Rules, entries: Sequence[Entry], attributes: Sequence[str]) ->
 
     measure = ranking_measure(rules.measures)
     angles = np.linspace(0, 2 * np.pi, len(attributes), endpoint=False)
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     axes: Any = figure.add_subplot(projection="polar")
     for index, entry in enumerate(entries):
         values = [entry.scores.attributes[name][measure] for name in attributes]
         outline = np.append(angles, angles[0]), [*values, values[0]]
         axes.plot(*outline, label=entry.name, **line_style(index))
+        axes.fill(*outline, color=line_style(index)["color"], alpha=0.06)
     sizes = entries[0].scores.attribute_sizes
-    axes.set_xticks(angles, [f"{name} ({sizes[name]})" for name in attributes], fontsize="small")
+    names = [f"{name.replace('_', ' ')} ({sizes[name]})" for name in attributes]
+    # Names stand outside of the circle: right of it they begin there, left of it they end there.
+    for angle, label in zip(angles, axes.set_xticks(angles, names, fontsize="small"), strict=True):
+        side = np.cos(angle)
+        label.label1.set_horizontalalignment(
+            "center" if abs(side) < 0.1 else "left" if side > 0 else "right"
+        )
+    axes.tick_params(axis="x", pad=4)
     axes.set_ylim(0, 1)
-    axes.set_title(f"{measure} per attribute (sequences)")
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(-0.35, 1.1))
+    axes.set_rlabel_position(np.degrees(np.pi / len(attributes)))
+    axes.tick_params(axis="y", labelsize="x-small", labelcolor="#57606a")
+    figure.legend(fontsize="small", loc="outside lower center", ncols=min(len(entries), 3))
     return to_svg(figure, "attributes")

@@ -14,7 +14,7 @@ from pathlib import Path
 from rgbt_track.evaluation.comparison import Entry, compare_folders
 from rgbt_track.evaluation.ground_truth import EvaluationSet
 from rgbt_track.evaluation.report.figures import require_matplotlib
-from rgbt_track.evaluation.report.html import report_page
+from rgbt_track.evaluation.report.html import Section, report_page
 from rgbt_track.evaluation.robustness.disturbances import (
     DISTURBANCES,
     DisturbedSequence,
@@ -126,6 +126,10 @@ def write_robustness(
         f"{data.name}, {len(data.sequences)} sequences, seed {seed}. AO, the mean overlap without "
         "the first frame, under disturbances of growing severity; 0 is the undisturbed run."
     )
-    page = report_page(f"Robustness on {data.name}", about, tables, svgs)
+    sections = [
+        Section(table.title, plots={kind: svgs[kind]} if kind in svgs else {}, table=table)
+        for kind, table in zip(results, tables, strict=True)
+    ]
+    page = report_page(f"Robustness on {data.name}", about, sections)
     write_text(folder / "robustness.html", page)
     return folder / "robustness.html"
