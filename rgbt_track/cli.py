@@ -123,6 +123,10 @@ class Commands(LazyGroup):
             "rgbt_track.commands.fuse_table:fuse_table",
             "Compare image-fusion networks: parameters, time, and metrics over the same pairs.",
         ),
+        "serve": (
+            "rgbt_track.commands.serve:serve",
+            "Follow targets in a browser: a page for two files, or for a built-in sequence.",
+        ),
         "info": (
             "rgbt_track.commands.info:info",
             "Print versions, devices and shipped networks, or all about one of them.",

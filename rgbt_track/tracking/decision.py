@@ -108,7 +108,7 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     """
     memory = memory_of("adaptive", context.constants)
     confidence = _running_confidence(responses, context, memory)
-    weights = _weights(responses, context, confidence)
+    weights = branch_weights(confidence, context.reliability, context.constants)
     return _join(responses, list(weights.values()), confidence)
 
 
@@ -142,7 +142,7 @@ def decide_by_agreement(
     leaders = list(votes.values())
     sums = [sum(votes[name] for name in group) for group in groups]
     group = groups[max(range(len(groups)), key=lambda i: (sums[i], leaders[i]))]
-    weights = _weights(responses, context, confidence)
+    weights = branch_weights(confidence, context.reliability, context.constants)
     joined = [weights[name] if name in group else 0.0 for name in responses]
     return _join(responses, joined, confidence)
 
@@ -169,17 +169,17 @@ def _reliability(
     }
 
 
-def _weights(
-    responses: Mapping[str, BranchResponse],
-    context: DecisionContext,
-    confidence: Mapping[str, float],
+def branch_weights(
+    confidence: Mapping[str, float], reliability: Mapping[str, float], constants: DecisionConfig
 ) -> dict[str, float]:
-    """Confidence times reliability, each to its power."""
-    constants, reliability = context.constants, _reliability(responses, context)
+    """What ``adaptive`` weighs each branch by: confidence times reliability, each to its power.
+
+    ``confidence`` and ``reliability`` are those of a ``TrackState``; the weights do not add to 1.
+    """
     return {
-        name: confidence[name] ** constants.confidence_power
-        * reliability[name] ** constants.reliability_power
-        for name in responses
+        name: value**constants.confidence_power
+        * max(reliability.get(name, 1.0), _LOWEST_RELIABILITY) ** constants.reliability_power
+        for name, value in confidence.items()
     }
 
 
