@@ -61,6 +61,12 @@ def test_outputs_differ_from_each_other_and_from_their_partial_names(tree: Path)
             check_paths(inputs={}, files={"--out": first, "--scores": second})
 
 
+def test_a_name_needs_no_suffix(tree: Path) -> None:
+    check_paths(inputs={}, files={"--out": tree / "boxes", "--scores": tree / "scores"})
+    with pytest.raises(ValueError, match=r"boxes\.part is also the output --out"):
+        check_paths(inputs={}, files={"--out": tree / "boxes", "--scores": tree / "boxes.part"})
+
+
 def test_images_among_the_frames_of_an_input_are_refused(tree: Path) -> None:
     with pytest.raises(ValueError, match="would be a frame of --rgb"):
         check_paths(inputs={"--rgb": tree / "color"}, files={"OUT": tree / "color" / "new.jpg"})

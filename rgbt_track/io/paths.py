@@ -56,8 +56,9 @@ def check_paths(
     taken = dict(read)
     for name, path in _given(files):
         _check_file(name, path)
-        for written in (path, partial_path(path), partial_path(path, keep_suffix=True)):
-            key = _key(written)
+        # Both temporary names of a name without a suffix are one.
+        partial = (partial_path(path), partial_path(path, keep_suffix=True))
+        for key, written in {_key(written): written for written in (path, *partial)}.items():
             if key in taken:
                 raise ValueError(f"{name} {written} {taken[key]}: give another name")
             taken[key] = f"is also the output {name}"
