@@ -58,6 +58,25 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], tolerance: floa
     )
 
 
+def stop_at(
+    step: int, number: int, monkeypatch: pytest.MonkeyPatch, config: Config, out: Path
+) -> int:
+    """Train until this process gets a signal in the middle of a step; returns the exit status."""
+    from rgbt_track.training.module import TrackingModule
+
+    training_step = TrackingModule.training_step
+
+    def stop(self: TrackingModule, batch: dict, index: int) -> torch.Tensor:
+        if self.trainer.global_step == step:
+            os.kill(os.getpid(), number)
+        return training_step(self, batch, index)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as caught:
+        patched.setattr(TrackingModule, "training_step", stop)
+        run(config, out)
+    return exit_status(caught.value)
+
+
 @pytest.fixture(scope="module")
 def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """An uninterrupted run of two epochs of four steps."""
@@ -580,21 +599,9 @@ def test_a_signal_ends_a_run_with_a_checkpoint_of_the_step(
     number: int,
 ) -> None:
     """In the middle of an epoch, and in its last step; ``checkpoint_every`` would save nothing."""
-    from rgbt_track.training.module import TrackingModule
-
-    step = TrackingModule.training_step
-
-    def stop(self: TrackingModule, batch: dict, index: int) -> torch.Tensor:
-        if self.trainer.global_step == after:
-            os.kill(os.getpid(), number)
-        return step(self, batch, index)
-
     config = tiny_experiment(root, log_every=1)
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as caught:
-        patched.setattr(TrackingModule, "training_step", stop)
-        run(config, tmp_path)
-    assert exit_status(caught.value) == 128 + number
+    assert stop_at(after, number, monkeypatch, config, tmp_path) == 128 + number
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == after + 1
@@ -609,9 +616,74 @@ def test_the_last_checkpoint_knows_the_best_ones(root: Path, tmp_path: Path) -> 
     run(tiny_experiment(root, validation=validation, sources=sources, keep_best=2), tmp_path)
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     known = next(state for state in last["callbacks"].values() if "best_k_models" in state)
-    kept = sorted(str(path) for path in (tmp_path / "checkpoints").glob("best-*.ckpt"))
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").glob("best-*.ckpt"))
     assert sorted(known["best_k_models"]) == kept and len(kept) == 2
     assert known["best_model_path"] in kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_run_whose_folder_was_moved_goes_on_as_it_was(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validation = [{"dataset": "plain", "sequences": ["walk_0"]}]
+    sources = [{"dataset": "plain", "exclude": ["walk_0"]}]
+    config = tiny_experiment(root, validation=validation, sources=sources, keep_best=2)
+    whole, old, new = (tmp_path / name for name in ("whole", "old", "new"))
+    weights = run(config, whole)
+    stop_at(5, signal.SIGTERM, monkeypatch, config, old)  # in the second of two epochs
+    assert str(old).encode() not in (old / "checkpoints" / "last.ckpt").read_bytes()
+    old.rename(new)
+    assert same(weights, run(config, new, resume=True))
+    for name in ("best.safetensors", "weights.safetensors"):
+        assert (new / name).read_bytes() == (whole / name).read_bytes()
+    kept = [sorted(path.name for path in out.glob("checkpoints/*")) for out in (whole, new)]
+    assert kept[0] == kept[1] and len(kept[0]) == 3
+
+
+def test_a_best_checkpoint_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    from rgbt_track.training.callbacks import SaveBest
+
+    for name in ("a.ckpt", "b.ckpt"):
+        (tmp_path / name).touch()
+    scores = {
+        f"/elsewhere/{name}.ckpt": torch.tensor(value)
+        for name, value in (("a", 0.4), ("b", 0.6), ("gone", 0.9))
+    }
+    state = SaveBest(tmp_path, monitor="val/ao", mode="max", save_top_k=3).state_dict()
+    state |= {"best_k_models": scores, "best_model_path": "/elsewhere/gone.ckpt"}
+    best = SaveBest(tmp_path, monitor="val/ao", mode="max", save_top_k=3)
+    best.load_state_dict(state)
+    assert best.best_model_path == str(tmp_path / "b.ckpt") and best.best_model_score == 0.6
+    assert best.kth_best_model_path == str(tmp_path / "a.ckpt") and len(best.best_k_models) == 2
+    best.load_state_dict({**state, "best_k_models": {}})
+    assert best.best_model_path == "" and best.best_k_models == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SLURM and its signals are of Unix")
+def test_a_job_at_its_time_limit_is_requeued_and_goes_on(
+    root: Path, whole: tuple[Path, dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLURM sends SIGUSR1 some time before it ends the job, and starts it again when asked to."""
+    from rgbt_track.training.run_folder import was_requeued
+
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "calls.txt"}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    slurm = {"JOB_ID": "7", "JOB_NAME": "small", "NTASKS": "1", "RESTART_COUNT": "0"}
+    for name, value in {**slurm, "PROCID": "0", "LOCALID": "0", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    config, out = tiny_experiment(root, log_every=1), tmp_path / "run"
+    assert stop_at(2, signal.SIGUSR1, monkeypatch, config, out) == 128 + signal.SIGTERM
+    assert (tmp_path / "calls.txt").read_text() == "requeue 7\n"
+    last = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 3
+    assert list(out.rglob("*.ckpt")) == [out / "checkpoints" / "last.ckpt"]
+    assert not was_requeued(out)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert same(whole[1], run(config, out, resume=was_requeued(out)))
+    assert losses(out) == losses(whole[0])
 
 
 @pytest.fixture(name="command")

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
 from rgbt_track.config.tracker import Config
 from rgbt_track.models.checkpoint import load_weights, save_weights
+from rgbt_track.training.callbacks import SaveBest
 from rgbt_track.training.datamodule import PairData
 from rgbt_track.training.fit import WEIGHTS, Run, begin, draw_run, fit, make_trainer
 from rgbt_track.training.init_weights import load_start
@@ -68,7 +69,7 @@ def train(
         # The last weights, and the best of the validation.
         save_weights(run.out / WEIGHTS, module.network, config)
         for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.best_model_path:
+            if isinstance(callback, SaveBest) and callback.best_model_path:
                 load_weights(module.network, callback.best_model_path)
                 save_weights(run.out / BEST, module.network, config)
         draw_run(run)
@@ -87,7 +88,7 @@ def make_tracking_trainer(run: Run, config: Config, validates: bool) -> pl.Train
         callbacks.append(WeightAveraging(avg_fn=average))
     if validates and training.keep_best:
         callbacks.append(
-            ModelCheckpoint(
+            SaveBest(
                 run.checkpoints,
                 filename="best-{epoch:03d}-{val/ao:.4f}",
                 auto_insert_metric_name=False,
