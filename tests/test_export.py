@@ -86,6 +86,24 @@ def test_an_export_tracks_as_its_network_does(
     np.testing.assert_allclose(boxes(tracker), boxes(reference), atol=0.01)
 
 
+def test_states_pass_between_trackers_of_the_same_weights_alone(folders: dict[str, Path]) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 100, 120, 3), dtype=np.uint8)
+    first, same, other = (
+        Tracker(build_network(CONFIG.model, seed=seed), CONFIG) for seed in (0, 0, 1)
+    )
+    exported, again = (load_tracker(folders["onnx"], engine=name) for name in ("auto", "openvino"))
+    for tracker, like, others in (
+        (first, same, (other, exported)),
+        (exported, again, (first, load_tracker(folders["openvino"]))),
+    ):
+        state = tracker.init(*frames, [40, 30, 30, 20])
+        boxes = [each.update(*frames, state).box for each in (tracker, like)]
+        np.testing.assert_allclose(*boxes, atol=0.01)
+        for unlike in others:
+            with pytest.raises(ValueError, match="the state is of another tracker"):
+                unlike.update(*frames, state)
+
+
 def test_graphs_share_one_copy_of_their_weights(folders: dict[str, Path]) -> None:
     files = {path.name: path.stat().st_size for path in folders["onnx"].iterdir()}
     stored = (folders["torch"] / "network.safetensors").stat().st_size

@@ -29,6 +29,7 @@ pytestmark = [
 ]
 
 KILLS = 10
+OUTPUTS = ("out", "out.lmdb", "workspace/results")
 Outcome = dict[str, bytes]
 
 
@@ -91,7 +92,7 @@ def finish(folder: Path, command: Callable[[], tuple[object, ...]]) -> float:
 def disturb(folder: Path, command: Callable[[], tuple[object, ...]], seconds: float) -> None:
     """Kill a command ``KILLS`` times, and let it go on after each; it is done at the end.
 
-    A command that is done too early begins again in an empty folder of outputs.
+    A command that is done too early begins again without its outputs.
     """
     rng, kills = np.random.default_rng(0), 0
     while kills < KILLS:
@@ -99,8 +100,8 @@ def disturb(folder: Path, command: Callable[[], tuple[object, ...]], seconds: fl
         status = wait(number, float(rng.uniform(0.05, 0.9)) * seconds)
         if status is not None:
             assert status == 0, (folder / "log.txt").read_text()[-2000:]
-            shutil.rmtree(folder / "out", ignore_errors=True)
-            (folder / "out.lmdb").unlink(missing_ok=True)
+            for path in (folder / name for name in OUTPUTS):
+                path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
             continue
         kills += 1
         os.kill(number, (signal.SIGKILL, signal.SIGTERM)[kills % 2])

@@ -492,3 +492,16 @@ def test_crops_off_the_grid_are_refused(sizes: dict[str, int]) -> None:
 def test_a_state_prints_without_its_templates() -> None:
     state = disc_tracker().init(disc_frame(100, 120, RADIUS), None, disc_box(100, 120))
     assert "template" not in repr(state) and "score=1.0" in repr(state)
+
+
+def test_a_state_of_another_tracker_is_refused() -> None:
+    frame, box = disc_frame(150, 98, RADIUS), disc_box(150, 98)
+    tracker, other = disc_tracker(), disc_tracker(size_lr=0.5)
+    state = tracker.init(frame, frame, box)
+    again = disc_tracker(threads=1).update(frame, frame, state)
+    np.testing.assert_array_equal(again.box, tracker.update(frame, frame, state).box)
+    assert again.tracker == tracker.identity != other.identity
+    with pytest.raises(ValueError, match=r"^the state is of another tracker, disc [0-9a-f]+, and"):
+        other.update(frame, frame, state)
+    with pytest.raises(ValueError, match="the state is of type NoneType; expected what init or"):
+        tracker.update_many(frame, frame, [state, None])  # type: ignore[list-item]

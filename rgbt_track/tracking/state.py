@@ -31,6 +31,7 @@ class TrackState:
         pad_value: per modality, the first frame's channel means, which pad crops outside the frame.
         first_template: per branch, the features of the first frame that had it.
         template: per branch, the present features, first or updated.
+        tracker: ``Tracker.identity`` of the tracker that it belongs to.
     """
 
     box: NDArray[np.floating]
@@ -45,3 +46,4 @@ class TrackState:
     pad_value: dict[str, NDArray[np.floating]]
     first_template: Template = field(repr=False)
     template: Template = field(repr=False)
+    tracker: str = field(repr=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from rgbt_track.models.engines.interface import BranchResponse, Engine, Template
 from rgbt_track.models.grid import grid_cells
 from rgbt_track.tracking.decision import DECISIONS, DecisionContext
 from rgbt_track.tracking.geometry import CropGeometry, PysotGeometry
+from rgbt_track.tracking.identity import check_owner, tracker_identity
 from rgbt_track.tracking.recalibration import recalibrate
 from rgbt_track.tracking.selection import select_anchor
 from rgbt_track.tracking.state import TrackState
@@ -63,6 +64,16 @@ class Tracker:
         self.geometry = geometry(self.settings)
         self._decide = DECISIONS[self.settings.decision]
 
+    @cached_property
+    def identity(self) -> str:
+        """Its name and a digest of settings, weights and kind of engine.
+
+        Trackers of one identity can go on with each other's states. An exported tracker has
+        another one than the tracker that it was exported from; two that load the same export have
+        the same one.
+        """
+        return tracker_identity(self.config, self.engine)
+
     def init(self, rgb: Frame, tir: Frame, box: ArrayLike) -> TrackState:
         """Begin with a target.
 
@@ -96,6 +107,7 @@ class Tracker:
             pad_value=_channel_means(frames),
             first_template={},
             template={},
+            tracker=self.identity,
         )
         # The template, and how well each branch finds the target with it.
         template = self._template(state, frames)
@@ -113,7 +125,8 @@ class Tracker:
 
         Tracking continues on one modality where the other is ``None``, black or constant. When
         neither shows anything, the box stays and the score is 0. Frames of another resolution than
-        the first are resized. Raises ``ValueError`` for unfit frames.
+        the first are resized. Raises ``ValueError`` for unfit frames, and for a state of another
+        tracker: one with other settings or weights, or of an engine that keeps templates otherwise.
         """
         return self.update_many(rgb, tir, [state])[0]
 
@@ -123,6 +136,8 @@ class Tracker:
         The frames are looked at once for all targets. States come back in their order, each as
         ``update`` gives it, to rounding; the targets know nothing of each other.
         """
+        for state in states:
+            check_owner(state, self.identity)
         missing = rgb is None and tir is None
         frames = {
             size: {} if missing else _without_blank(prepare_frames(rgb, tir, size))

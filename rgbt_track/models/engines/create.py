@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from rgbt_track.config.tracker import Config
@@ -10,7 +12,7 @@ from rgbt_track.models.engines.graph_engine import BatchedGraphEngine
 from rgbt_track.models.engines.graphs import NetworkGraphs
 from rgbt_track.models.engines.interface import Engine
 from rgbt_track.models.engines.onnx_graphs import onnx_model
-from rgbt_track.models.engines.torch_engine import TorchEngine
+from rgbt_track.models.engines.torch_engine import TorchEngine, weights_digest
 from rgbt_track.models.network import RGBTNetwork
 
 
@@ -33,4 +35,5 @@ def create_engine(
         return onnx_model(graphs.make(name, batch))
 
     runner = create_runner(engine, read, threads, precision)
-    return BatchedGraphEngine(runner, network.branches, takes_target=config.model.target_encoding)
+    digest = partial(weights_digest, network)
+    return BatchedGraphEngine(runner, network.branches, config.model.target_encoding, digest)

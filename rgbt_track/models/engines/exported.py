@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rgbt_track.config.parsing import from_mapping
@@ -117,4 +119,9 @@ def graph_engine(export: Export, engine: str = "auto", device: str = "cpu") -> G
         engine, lambda name, _: str(export.graph(name)), threads, export.precision
     )
     model = export.config.model
-    return GraphEngine(runner, model.branches, takes_target=model.target_encoding)
+    digest = partial(_file_digest, export.weights)
+    return GraphEngine(runner, model.branches, model.target_encoding, digest)
+
+
+def _file_digest(file: Path) -> str:
+    return hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest()

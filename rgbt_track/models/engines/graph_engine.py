@@ -6,7 +6,8 @@ is a ``GraphRunner``; this file decides which graph answers which of the tracker
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -43,14 +44,25 @@ class GraphEngine:
         runner: runs the graphs of ``graph_names(branches)``.
         branches: the network's branches, any of "rgb", "tir", "fused".
         takes_target: whether the template graphs take the target's box.
+        digest: gives a digest of the weights; asked once, when it is needed.
     """
 
     def __init__(
-        self, runner: GraphRunner, branches: Sequence[str], takes_target: bool = False
+        self,
+        runner: GraphRunner,
+        branches: Sequence[str],
+        takes_target: bool = False,
+        digest: Callable[[], str] = str,
     ) -> None:
         self.runner = runner
         self.branches = tuple(branches)
         self.takes_target = takes_target
+        self._digest = digest
+
+    @cached_property
+    def identity(self) -> str:
+        """Of ``IdentifiedEngine``; the same for all runtimes, whose arrays differ by rounding."""
+        return f"graphs {self._digest()}"
 
     def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         box: Arrays = {}

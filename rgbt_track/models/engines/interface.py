@@ -60,6 +60,16 @@ class BranchResponse(NamedTuple):
 
 
 @runtime_checkable
+class IdentifiedEngine(Protocol):
+    """An ``Engine`` that says which others can go on with its templates."""
+
+    @property
+    def identity(self) -> str:
+        """Equal for engines of the same weights that keep template features in the same form."""
+        ...
+
+
+@runtime_checkable
 class Engine(Protocol):
     """Runs a network for the tracker; holds no state between calls."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from rgbt_track.models.engines.interface import BranchResponse, InputCrops, Template
 from rgbt_track.models.interface import BranchKernels, Levels, Response
@@ -46,6 +48,11 @@ class TorchEngine:
         self.device, self.dtype = torch.device(device), dtype
         self.network = network.to(self.device, dtype).eval()
         self.threads = threads
+
+    @cached_property
+    def identity(self) -> str:
+        """Of ``IdentifiedEngine``."""
+        return f"torch {weights_digest(self.network)}"
 
     def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         with self._inference():
@@ -100,6 +107,15 @@ class TorchEngine:
     def _inference(self) -> Iterator[None]:
         with torch_threads(self.threads), torch.inference_mode():
             yield
+
+
+def weights_digest(network: nn.Module) -> str:
+    """A digest of a network's weights and buffers, by name."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _to_numpy(response: Response) -> BranchResponse:
