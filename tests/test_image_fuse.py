@@ -67,7 +67,7 @@ def fuse(
 ) -> tuple[int, str, str]:
     return run(
         "fuse", "--rgb", root / str(rgb), "--tir", root / str(tir),
-        "--weights", root / "lrrnet.safetensors", *more,
+        "--look", "network", "--weights", root / "lrrnet.safetensors", *more,
     )  # fmt: skip
 
 

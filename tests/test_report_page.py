@@ -207,8 +207,10 @@ def test_a_sequence_plays_with_the_boxes_of_all_trackers(
 
 
 def test_evaluate_shows_other_trackers_beside_its_own(run: Run, root: Path, tmp_path: Path) -> None:
-    arguments = ("evaluate", "plain", "--root", root, "--tracker", "matching", "--no-plots")
-    arguments += ("--results", tmp_path / "mine", "--playback", "tree")
+    arguments = (
+        *("evaluate", "plain", "--root", root, "--tracker", "matching", "--no-plots"),
+        *("--results", tmp_path / "mine", "--playback", "tree"),
+    )
     code, output, err = run(*arguments, "--beside", tmp_path / "results")
     assert code == 0, err
     assert all(name in output for name in ("matching", "exact", "off"))

@@ -14,18 +14,22 @@ from rich.progress import track
 from rgbt_track.commands.common import leave_interrupted
 from rgbt_track.commands.options import DeviceName, PairByName, RegistrationFile, ThermalDelay
 from rgbt_track.image_fusion.figure import parts_figure
+from rgbt_track.image_fusion.flicker import Flicker
 from rgbt_track.image_fusion.fuser import FusedFrame, Fuser, side_by_side
 from rgbt_track.image_fusion.inputs import NamedPairs
 from rgbt_track.image_fusion.metric_table import MetricTable
+from rgbt_track.image_fusion.natural import NaturalLook, NaturalSettings
 from rgbt_track.image_fusion.outputs import ImageOutput, image_paths, is_file_name
 from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.frames import Frame
 from rgbt_track.io.images import check_image_name, write_image
 from rgbt_track.io.pairing import check_pair_by
 from rgbt_track.io.paths import check_paths
+from rgbt_track.io.video.writer import OUTPUT_SUFFIXES
 from rgbt_track.models.image_networks import DEFAULT, load_image_network, shipped_image_weights
 from rgbt_track.registration.model import Registration
 from rgbt_track.registration.yaml_file import load_registration
+from rgbt_track.resources import check_choice
 from rgbt_track.tracking.loading import check_device
 
 NamedPair = tuple[str, Frame, Frame]
@@ -57,6 +61,10 @@ def fuse(
     color: Annotated[
         bool, typer.Option("--color/--gray", help="Keep the visible colors, or gray.")
     ] = True,
+    look: Annotated[
+        str,
+        typer.Option(help="natural: the sources, mixed as the network says; network: its output."),
+    ] = "natural",
     tile: Annotated[
         int | None, typer.Option(help="Compute in tiles of this side; 0: whole images.")
     ] = None,
@@ -80,8 +88,10 @@ def fuse(
 ) -> None:
     """Fuse a visible and a thermal image, folder, video or camera.
 
-    Color frames keep their colors: only the luminance is fused. Ctrl-C ends a camera; the
-    frames so far are kept.
+    Color frames keep their colors: only the luminance is fused. The natural look takes the
+    network's output as advice on how to mix the sources, without rims along edges, and steadily
+    over a video; --look network writes the output itself, as in the papers. Ctrl-C ends a camera;
+    the frames so far are kept.
 
     Example: `rgbt-track fuse --rgb color/ --tir ir/ --metrics fused/`
     """
@@ -91,6 +101,7 @@ def fuse(
         raise ValueError(f"--weights {weights} bring their own network: leave --network out")
     if figure is not None:
         check_image_name(figure)
+    check_choice("--look is", look, ("natural", "network"))
     if not 1 <= batch <= _MAX_BATCH:
         raise ValueError(f"--batch is {batch}; expected 1 to {_MAX_BATCH}")
     inputs = {
@@ -112,7 +123,18 @@ def fuse(
     if fused is not None:
         _print_table(_score(pairs, fused), csv)
         return
-    fuser = _fuser(weights, network, device, tile, color, parts or figure is not None, cameras)
+    is_video = pairs.names is None or (out is not None and out.suffix.lower() in OUTPUT_SUFFIXES)
+    mixing = NaturalLook(NaturalSettings() if is_video else NaturalSettings(memory=0))
+    fuser = _fuser(
+        weights,
+        network,
+        device,
+        tile,
+        color,
+        parts or figure is not None,
+        cameras,
+        mixing if look == "natural" else None,
+    )
     if figure is not None:
         _write_figure(fuser, pairs, figure)
         if out is None and not (metrics or csv):
@@ -130,11 +152,12 @@ def _fuser(
     color: bool,
     parts: bool,
     registration: Registration | None,
+    look: NaturalLook | None,
 ) -> Fuser:
     network = load_image_network(weights or shipped_image_weights(name or DEFAULT))
     if parts and not network.part_names:
         raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
-    return Fuser(network, check_device(device), tile, color, registration)
+    return Fuser(network, check_device(device), tile, color, registration, look)
 
 
 def _write_figure(fuser: Fuser, pairs: NamedPairs, path: Path) -> None:
@@ -156,7 +179,8 @@ def _run(
     metrics: bool,
     csv: Path | None,
 ) -> None:
-    table, count, end = MetricTable(), 0, None
+    table, flicker, count, end = MetricTable(), Flicker(), 0, None
+    changes: list[float | None] = []
     with ExitStack() as stack:
         output = ImageOutput(out, pairs.fps, pairs.is_single) if out is not None else None
         if output is not None:
@@ -171,6 +195,7 @@ def _run(
                         output.add_parts(name, fuser.parts(rgb, tir))
                     if metrics:
                         table.add_pair(name, frame.gray, frame.visible, frame.infrared)
+                        changes.append(flicker.add(frame.gray, frame.visible, frame.infrared))
                     count += 1
         except KeyboardInterrupt as error:
             end = error
@@ -178,11 +203,22 @@ def _run(
         typer.echo(f"{count} fused in {out}")
     if metrics and count:
         _print_table(table, csv)
+        _print_flicker(changes)
     leave_interrupted(end, pairs.frames.is_live)
 
 
 def _write(output: ImageOutput, name: str, frame: FusedFrame, beside: bool) -> None:
     output.add(name, side_by_side(frame) if beside else frame.image)
+
+
+def _print_flicker(changes: list[float | None]) -> None:
+    """The mean flicker of frames that follow one another, where any do."""
+    values = [change for change in changes if change is not None]
+    if values:
+        typer.echo(
+            f"flicker: {sum(values) / len(values):.3f} gray levels a frame, where neither source "
+            f"changes ({len(values)} of {len(changes) - 1} frames)"
+        )
 
 
 def _score(pairs: NamedPairs, fused: Path) -> MetricTable:

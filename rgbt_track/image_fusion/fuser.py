@@ -21,6 +21,7 @@ from fusion_modules.image import (
     to_uint8,
 )
 from fusion_modules.image.fast_lrrnet import FastLRRNet
+from rgbt_track.image_fusion.natural import NaturalLook
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.registration.model import Registration
 from rgbt_track.threads import torch_threads
@@ -62,6 +63,8 @@ class Fuser:
         color: fuse the luminance (YCbCr) of color frames and keep their chroma.
         registration: that the thermal frames were warped by; beyond their field the fused image is
             the visible one.
+        look: how the network's output becomes the fused image: ``None`` takes it as it is, and
+            gives the authors' pictures; a ``NaturalLook`` takes it as advice on mixing the sources.
     """
 
     def __init__(
@@ -71,12 +74,13 @@ class Fuser:
         tile: int | None = None,
         color: bool = True,
         registration: Registration | None = None,
+        look: NaturalLook | None = None,
     ):
         if tile is not None and tile < 0:
             raise ValueError(f"tile is {tile}; expected 0 (whole images) or a side in pixels")
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
-        self.color, self._registration = color, registration
+        self.color, self._registration, self._look = color, registration, look
         is_cpu = self.device.type == "cpu"
         if is_cpu:
             self.network = optimize_for_cpu(self.network)
@@ -112,6 +116,8 @@ class Fuser:
             fused = to_uint8(output)[:, 0].cpu().numpy()
         frames = []
         for gray, (rgb, gray_visible, gray_infrared) in zip(fused, prepared, strict=True):
+            if self._look is not None:
+                gray = self._look.mix(gray, gray_visible, gray_infrared)
             gray = self._within_field(gray, gray_visible)
             image = gray
             if self.color and not is_gray(rgb):

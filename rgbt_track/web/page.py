@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
+import numpy as np
+
 from rgbt_track import __version__
 from rgbt_track.io.drawing import draw_pair
 from rgbt_track.synthetic.challenges import CHALLENGES
@@ -39,9 +41,7 @@ def build_page(trackers: Sequence[str]) -> Any:
 
     ``trackers`` are the choices, the default first.
     """
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    import gradio as gr  # heavy, and needed by this page alone
-
+    gr = _gradio()
     with gr.Blocks(title="rgbt-track", delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS)) as page:
         gr.Markdown(
             f"# rgbt-track {__version__}\n"
@@ -81,25 +81,24 @@ def build_page(trackers: Sequence[str]) -> Any:
             ),
             source,
             [challenge, rgb, tir],
-            api_name=False,
+            api_visibility="private",
         )
         show.click(**first, api_name="first")
-        challenge.change(**first, api_name=False)
-        page.load(**first, api_name=False)
+        challenge.change(**first, api_visibility="private")
+        page.load(**first, api_visibility="private")
         running = track.click(
             _track,
             [*chosen, target, tracker, modalities],
             [pair, curves, status, files],
             api_name="track",
         )
-        stop.click(lambda: "stopped", None, status, cancels=[running], api_name=False)
+        stop.click(lambda: "stopped", None, status, cancels=[running], api_visibility="private")
     return page
 
 
 def launch_options() -> dict[str, Any]:
     """Arguments of ``launch`` that the page needs: no font or script from elsewhere."""
-    import gradio as gr
-
+    gr = _gradio()
     script = (resources.files("rgbt_track.web") / "draw_box.js").read_text(encoding="utf-8")
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     return {
@@ -110,6 +109,13 @@ def launch_options() -> dict[str, Any]:
         "show_error": True,
         "share": False,
     }
+
+
+def _gradio() -> Any:
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio  # heavy, and needed by this page alone
+
+    return gradio
 
 
 def _open(source: str, challenge: str, rgb: list[str] | None, tir: list[str] | None) -> Input:
@@ -123,18 +129,18 @@ def _first(source: str, challenge: str, rgb: Any, tir: Any) -> tuple[Any, str, s
         first = check_first_pair(next(opened.pairs, None))
     except (ValueError, OSError) as error:
         return None, "", _error_line(error), ""
-    box = "" if opened.box is None else ", ".join(f"{value:.1f}" for value in opened.box)
+    boxes = np.empty((0, 4)) if opened.box is None else opened.box[None]
+    box = ", ".join(f"{value:.1f}" for value in boxes.ravel())
     frames = "an unknown number of" if opened.length is None else opened.length
     hint = "; the target is that of its ground truth, draw another if you like" if box else ""
-    return draw_pair(*first, [] if not box else opened.box), box, f"{frames} frames{hint}", ""
+    return draw_pair(*first, boxes), box, f"{frames} frames{hint}", ""
 
 
 def _track(
     source: str, challenge: str, rgb: Any, tir: Any, target: str, tracker: str, modalities: str
 ) -> Iterator[tuple[Any, ...]]:
     """Picture, curves and line as they come; the files at the end."""
-    import gradio as gr
-
+    gr = _gradio()
     kept, no_files = gr.skip(), gr.update(value=None, visible=False)
     try:
         box = parse_box(target or "")
