@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from rgbt_track import __version__
 from rgbt_track.environment import print_plain_warnings, wait_passively
 from rgbt_track.processes import Stopped, exit_status, stop_on_sigterm
+from rgbt_track.resources import missing_line
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -86,6 +87,10 @@ class Commands(LazyGroup):
         "train": (
             "rgbt_track.commands.train:train",
             "Train a tracker or an image-fusion network; under torchrun or SLURM on many machines.",
+        ),
+        "runs": (
+            "rgbt_track.commands.training.runs:runs",
+            "List training runs: epochs, best AO, last loss, date, and the settings that differ.",
         ),
         "tune": (
             "rgbt_track.commands.tune:tune",
@@ -180,6 +185,29 @@ class VotCommands(LazyGroup):
     }
 
 
+class WeightsCommands(LazyGroup):
+    """``rgbt-track weights COMMAND``; without one, ``list``."""
+
+    lazy: ClassVar = {
+        "list": (
+            "rgbt_track.commands.weights.list:list_weights",
+            "List the weights that ship, and those that others have published and you can fetch.",
+        ),
+        "check": (
+            "rgbt_track.commands.weights.check:check_weights",
+            "Check a weights file against the list, and against the digest inside of it.",
+        ),
+        "convert": (
+            "rgbt_track.commands.weights.convert:convert_weights",
+            "Convert weights to one .safetensors file with their network and settings inside.",
+        ),
+    }
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``rgbt-track weights`` alone lists."""
+        return super().parse_args(ctx, args or ["list"])
+
+
 app = typer.Typer(
     cls=Commands,
     help="RGB-T (visible + thermal) single-object tracking with learned low-rank fusion.",
@@ -190,8 +218,12 @@ data = typer.Typer(cls=DataCommands, help="Data sets: check and make them.", no_
 vot = typer.Typer(
     cls=VotCommands, help="The VOT toolkit: workspaces and evaluation.", no_args_is_help=True
 )
+weights = typer.Typer(
+    cls=WeightsCommands, help="Weights: list, check and convert them.", no_args_is_help=True
+)
 app.add_typer(data, name="data")
 app.add_typer(vot, name="vot")
+app.add_typer(weights, name="weights")
 
 
 @app.callback(invoke_without_command=True)
@@ -228,6 +260,8 @@ def main() -> None:
 
 def _fault_line(error: Exception) -> str:
     line = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and "rgbt-track[" not in line:
+        return missing_line(error.name or "") or line
     if isinstance(error, (ValueError, OSError, ModuleNotFoundError)):
         return line or type(error).__name__
     if isinstance(error, MemoryError):

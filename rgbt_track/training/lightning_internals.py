@@ -6,8 +6,13 @@ the bound is raised.
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_only
+
+IN_PROGRESS_BAR: dict[str, Any] = {"prog_bar": True, "logger": False}
+"""Arguments of a module's ``log`` for a number that is shown and not stored."""
 
 
 def next_position(trainer: pl.Trainer | None) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from rgbt_track.models.build import build_network
 from rgbt_track.tracking.run import track_sequence
 from rgbt_track.training.criterion import Criterion, Share
 from rgbt_track.training.frozen_backbone import FrozenBackbone
-from rgbt_track.training.lightning_internals import current_epoch, progress
+from rgbt_track.training.lightning_internals import IN_PROGRESS_BAR, current_epoch, progress
 from rgbt_track.training.schedule import learning_rate, rate_factor
 from rgbt_track.training.stages import (
     freeze_for_stage,
@@ -75,6 +75,7 @@ class TrackingModule(pl.LightningModule):
         means = self._mean_over_ranks(torch.stack([term.detach() for term in terms.values()]))
         metrics = {f"train/{name}": mean for name, mean in zip(terms, means, strict=True)}
         self.log_dict(metrics, batch_size=len(batch["box"]))
+        self.log("loss", metrics["train/total"], batch_size=len(batch["box"]), **IN_PROGRESS_BAR)
         return terms["total"]
 
     def on_train_start(self) -> None:

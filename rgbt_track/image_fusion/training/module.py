@@ -16,7 +16,7 @@ from rgbt_track.config.image_fusion import ImageExperiment, ImageOptimizerConfig
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.image_fusion.training.vgg_features import vgg_blocks
 from rgbt_track.models.image_networks import build_image_network
-from rgbt_track.training.lightning_internals import progress
+from rgbt_track.training.lightning_internals import IN_PROGRESS_BAR, progress
 
 Batch = tuple[Tensor, Tensor]
 
@@ -75,6 +75,7 @@ class ImageFusionModule(pl.LightningModule):
             )
         metrics = {f"train/{name}": term.detach() for name, term in terms.items()}
         self.log_dict(metrics, batch_size=len(batch[0]))
+        self.log("loss", metrics["train/total"], batch_size=len(batch[0]), **IN_PROGRESS_BAR)
         return total
 
     def validation_step(self, batch: Batch, index: int) -> None:

