@@ -21,7 +21,7 @@ import numpy as np
 from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.synthetic.dataset import synthesize_sequences
-from rgbt_track.training.metrics_file import read_metrics
+from rgbt_track.training.metrics_reading import read_metrics
 from rgbt_track.training.run import train
 
 FIRST = ("dfat", "siamrpn_rgb", "siamrpn_tir", "early_fusion")

@@ -293,7 +293,7 @@ def run(config: ImageExperiment, out: Path, resume: bool = False) -> Path:
 
 
 def curves(out: Path) -> dict[str, list[tuple[int, float]]]:
-    from rgbt_track.training.metrics_file import read_metrics
+    from rgbt_track.training.metrics_reading import read_metrics
 
     return read_metrics(out / "metrics.csv")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rgbt_track.commands.common import progress_bar
+from rgbt_track.commands.common import progress_bar, tracker_and_weights
 from rgbt_track.commands.options import (
     AnyTrackerName,
     DatasetName,
@@ -39,6 +39,8 @@ from rgbt_track.evaluation.report.failures import failure_images, worst_sequence
 from rgbt_track.evaluation.report.figures import require_matplotlib
 from rgbt_track.evaluation.report.playback import check_playback
 from rgbt_track.evaluation.runner import TrackingJob, run_jobs
+from rgbt_track.evaluation.scoring import shorten_list
+from rgbt_track.evaluation.shards import Shard, parse_shard
 from rgbt_track.evaluation.trackers import (
     TrackerSource,
     claim_folder,
@@ -49,7 +51,6 @@ from rgbt_track.evaluation.trackers import (
 from rgbt_track.io.paths import check_paths
 from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.registration.yaml_file import load_registration
-from rgbt_track.resources import default_tracker
 
 _SHOWN_FAILURES = 3
 
@@ -62,7 +63,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder of results; default results/DATASET.")
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="The tracker's folder in it; default its name.")
+        str | None, typer.Option(help="The tracker's folder in it; default its name or its run's.")
     ] = None,
     rules: RulesName = "official",
     split: EvaluationSplitName = None,
@@ -73,6 +74,10 @@ def evaluate(
     device: DeviceNames = "cpu",
     engine: EngineName = "auto",
     precision: PrecisionName = "fp32",
+    shard: Annotated[
+        str | None,
+        typer.Option(help="I/N: run part I of N only, the others run elsewhere at the same time."),
+    ] = None,
     force: Force = False,
     beside: Annotated[
         list[Path] | None,
@@ -88,16 +93,20 @@ def evaluate(
     on. Results are RESULTS/LABEL/SEQUENCE.txt with SEQUENCE_time.txt and SEQUENCE_score.txt; the
     report lies in RESULTS/LABEL/report. It may hold rows of papers (--published all), the results
     of other trackers (--beside) and a sequence to watch with all their boxes (--playback NAME).
+    With --shard it is written by the part that ends last.
 
     Example: `rgbt-track evaluate plain --root sequences/ --tracker lrrtrack_lite --workers 2`
     """
+    part = parse_shard(shard) if shard is not None else Shard()
+    if part.count > 1 and force:
+        raise ValueError("--force would delete what other shards have done: delete the folder")
     if plots:
         require_matplotlib()
     cameras = load_registration(registration) if registration is not None else None
     data = open_evaluation_set(dataset, root, rules, split, sequence or None, registration=cameras)
-    name = default_tracker() if tracker is None else tracker
-    source = TrackerSource(name, str(weights) if weights else None, engine, precision)
-    label = label or short_name(name)
+    name, file = tracker_and_weights(tracker, weights)
+    source = TrackerSource(name, str(file) if file else None, engine, precision)
+    label = label or short_name(name, source.weights)
     folder = (results or Path("results") / data.name) / label
     check_paths(
         inputs={
@@ -113,14 +122,23 @@ def evaluate(
     others = find_trackers(beside or (), data)
     if label in others:
         raise ValueError(f"--beside {others[label]} is called {label}, too: give another --label")
-    for part in device.split(","):
-        choose_engine(engine, precision, part.strip())
+    for device_name in device.split(","):
+        choose_engine(engine, precision, device_name.strip())
     claim_tracker(folder, source, data, force=force)
+    files = {name: folder / f"{name}.txt" for name in data.sequences}
+    reserved = frozenset(files.values())
     jobs = [
-        TrackingJob(item, folder / f"{item.name}.txt", data.first_pixel)
-        for item in data.sequences.values()
+        TrackingJob(item, files[name], data.first_pixel, reserved)
+        for name, item in data.sequences.items()
     ]
-    run_with_progress(source, jobs, workers, device, f"{label} on {data.name}")
+    run_with_progress(source, part.select(jobs), workers, device, f"{label} on {data.name}")
+    missing = [job.sequence.name for job in jobs if not job.done]
+    if part.count > 1 and missing:
+        typer.echo(
+            f"part {shard} is done; the report waits for {len(missing)} of {len(jobs)} sequences: "
+            f"{shorten_list(missing)}"
+        )
+        return
     entries = compare_folders(data, {label: folder, **others})
     images = failure_images(worst_sequences(data, folder, _SHOWN_FAILURES))
     page = write_report_with_progress(

@@ -12,6 +12,7 @@ from rgbt_track.config.bounds import MAX_COUNT, MAX_SIDE, MAX_WORKERS, check_bou
 from rgbt_track.config.experiments import find_experiment
 from rgbt_track.config.overrides import read_values
 from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.training import Loggers
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class ImageTrainingConfig:
         workers: loader processes per training process.
         precision: Lightning's.
         checkpoint_every: steps between two saves of ``last.ckpt``.
+        logger: as in ``TrainingConfig``.
     """
 
     root: str = "."
@@ -118,6 +120,7 @@ class ImageTrainingConfig:
     workers: int = 2
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     checkpoint_every: int = 200
+    logger: Loggers = "tensorboard"
     loss: ImageLossWeights = field(default_factory=ImageLossWeights)
     stages: StageConfig = StageConfig()
     optimizer: ImageOptimizerConfig = ImageOptimizerConfig()

@@ -18,6 +18,14 @@ from rgbt_track.config.pairs import (
     TeacherConfig,
 )
 
+LoggerName = Literal["csv", "tensorboard", "wandb"]
+Loggers = LoggerName | tuple[LoggerName, ...]
+
+
+def logger_names(loggers: Loggers) -> tuple[LoggerName, ...]:
+    """The loggers of a run, each once; ``metrics.csv`` is always written."""
+    return tuple(dict.fromkeys(loggers if isinstance(loggers, tuple) else (loggers,)))
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -148,6 +156,8 @@ class TrainingConfig:
         accumulate: batches per optimizer step.
         checkpoint_every: steps between two saves of ``last.ckpt``.
         log_every: steps between two lines of the logs.
+        logger: where the metrics go beside ``metrics.csv``: ``tensorboard``, ``wandb`` (Weights &
+            Biases), both as a list, or ``csv`` for nowhere else.
         validate_every: epochs between two validations.
         keep_best: how many best checkpoints stay.
         teacher: the tracker whose outputs ``loss.distill_response`` and ``distill_box`` teach.
@@ -180,6 +190,7 @@ class TrainingConfig:
     channels_last: bool = False
     checkpoint_every: int = 500
     log_every: int = 10
+    logger: Loggers = "tensorboard"
     validate_every: int = 1
     keep_best: int = 3
     average: float = 0.0

@@ -140,7 +140,7 @@ def run_jobs(
     run, naming those that could not be.
     """
     reserved = frozenset(job.path for job in jobs)
-    jobs = [replace(job, reserved=reserved) for job in jobs if not job.done]
+    jobs = [replace(job, reserved=reserved.union(job.reserved)) for job in jobs if not job.done]
     if not jobs:
         return
     longest_first = sorted(jobs, key=lambda job: -len(job.sequence))

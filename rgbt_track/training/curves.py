@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rgbt_track.io.files import atomic_path
-from rgbt_track.training.metrics_file import read_metrics
+from rgbt_track.training.metrics_reading import read_metrics
 
 _COLUMNS = 4
 _MEAN_SHARE = 0.02  # of a curve's points that its running mean covers

@@ -14,19 +14,20 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from rgbt_track.config.image_fusion import ImageExperiment, ImageTrainingConfig
+from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.run_files import CHECKPOINTS, CURVES, LAST, METRICS
 from rgbt_track.config.tracker import Config
 from rgbt_track.config.training import TrainingConfig
 from rgbt_track.training.callbacks import SaveLast
 from rgbt_track.training.curves import draw_curves
-from rgbt_track.training.metrics_file import MetricsFile, cut_metrics
-from rgbt_track.training.run_folder import CHECKPOINTS, LAST, check_folder, steps_done, write_record
+from rgbt_track.training.loggers import make_loggers
+from rgbt_track.training.metrics_file import cut_metrics
+from rgbt_track.training.run_folder import check_folder, steps_done, write_record
 from rgbt_track.training.stopping import StopSignal, as_interruption
 
-METRICS, WEIGHTS, CURVES = "metrics.csv", "weights.safetensors", "curves.png"
 _HARMLESS = (".*does not have many workers.*", ".*module.s. in eval mode.*")
 
 
@@ -83,7 +84,8 @@ def make_trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer with the settings that all trainings share.
 
-    Raises ``ValueError`` in one line where Lightning refuses the settings.
+    Raises ``ValueError`` in one line where Lightning refuses the settings, and
+    ``ModuleNotFoundError`` for a logger that is not installed.
 
     Args:
         run: folder and devices.
@@ -108,10 +110,7 @@ def make_trainer(
             limit_val_batches=None if validates else 0,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            logger=[
-                MetricsFile(run.out / METRICS),
-                TensorBoardLogger(run.out, name="", version="log"),
-            ],
+            logger=make_loggers(run.out, training.logger),
             callbacks=callbacks,
             enable_progress_bar=run.progress,
             enable_model_summary=False,
@@ -148,6 +147,8 @@ def fit(
     trainer.log_every_n_steps = interval  # type: ignore[attr-defined]
     if trainer.is_global_zero:
         write_record(run.out, experiment)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(to_mapping(experiment))
         if run.resume:
             cut_metrics(run.out / METRICS, done)
     with warnings.catch_warnings():

@@ -7,8 +7,6 @@ checkpoint, so that the file is that of an uninterrupted run.
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from rgbt_track.io.files import write_text
 
-Curves = dict[str, list[tuple[int, float]]]
 _HEAD = "step,name,value\n"
 
 
@@ -63,14 +60,3 @@ def cut_metrics(path: Path, step: int) -> None:
         if line.endswith("\n") and int(line.split(",", 1)[0]) < step
     ]
     write_text(path, _HEAD + "".join(lines))
-
-
-def read_metrics(path: Path) -> Curves:
-    """Metric -> (step, value) in order; ``ValueError`` when the file holds no numbers."""
-    curves: Curves = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            curves[row["name"]].append((int(row["step"]), float(row["value"])))
-    if not curves:
-        raise ValueError(f"{path}: no metrics to draw")
-    return dict(curves)
