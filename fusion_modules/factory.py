@@ -86,7 +86,7 @@ def load_class(path: str) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:  # a module of anybody's may raise anything
         raise ValueError(
             f"fusion {path!r}: cannot import {module_name!r} ({type(error).__name__}: {error}); "
-            "install it, or put its folder on PYTHONPATH"
+            "install it, put it into the current folder, or its folder on PYTHONPATH"
         ) from error
     value = getattr(module, class_name, None)
     if not callable(value):

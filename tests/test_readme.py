@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-import sys
+import subprocess
+import sysconfig
 from pathlib import Path
-from types import ModuleType
 
-import pytest
 import torch
-import yaml
 from torch import nn
+from training_material import write_set
 
 from fusion_modules import FUSIONS
-from rgbt_track.config.tracker import load_config
-from rgbt_track.models.build import build_network
 from rgbt_track.resources import names
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -51,23 +49,27 @@ def test_the_transformer_tracker() -> None:
     torch.testing.assert_close(model(rgb, tir), (rgb + tir) / 2)
 
 
-def test_a_fusion_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("my_fusions")
-    exec(block("class MaxFusion"), module.__dict__)
-    monkeypatch.setitem(sys.modules, "my_fusions", module)
+def test_a_fusion_of_ones_own(tmp_path: Path) -> None:
+    """Both files and the command, in a folder with nothing else, as the README has them."""
+    (tmp_path / "my_fusions.py").write_text(block("class MaxFusion"))
     text = block("my_fusions:MaxFusion", "yaml")
-    settings = yaml.safe_load(text)
-    settings["model"] |= {"backbone": "lite", "neck_channels": 16, "head_channels": 16}
-    path = tmp_path / "my_tracker.yaml"
-    path.write_text(yaml.safe_dump(settings))
-    network = build_network(load_config(path).model, seed=0)
-    assert type(network.fusion.levels[0]).__name__ == "MaxFusion"  # type: ignore[union-attr, index]
-    network.eval()
-    crops = {name: torch.rand(1, 3, 127, 127) * 255 for name in ("rgb", "tir")}
-    levels = network.template_levels(crops)
-    torch.testing.assert_close(
-        levels["fused"][0], torch.maximum(levels["rgb"][0], levels["tir"][0])
+    (tmp_path / "my_tracker.yaml").write_text(text)
+    command = re.search(r"rgbt-track (track --tracker my_tracker.yaml) \.\.\.", text)
+    assert command is not None
+    write_set(tmp_path / "set", sequences=1, frames=2)
+    sources = ["--rgb", "set/walk_0/color", "--tir", "set/walk_0/ir", "--box", "20,30,22,30"]
+    script = Path(sysconfig.get_path("scripts")) / "rgbt-track"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [script, *command[1].split(), *sources, "--out", "boxes.txt"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stderr
+    assert "has no trained weights" in done.stderr
+    assert len((tmp_path / "boxes.txt").read_text().splitlines()) == 2
 
 
 def test_the_first_lines_are_the_two_commands() -> None:

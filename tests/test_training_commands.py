@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,9 @@ def experiment(root: Path) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_pack_show_and_train(root: Path, experiment: Path, tmp_path: Path) -> None:
+def test_pack_show_and_train(
+    root: Path, experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packed = root / "packed.lmdb"
     said = invoke("data", "lmdb", "plain", packed, "--root", root, "--size", 160, "--workers", 0)
     assert "3 tracks, 18 crops" in said
@@ -47,11 +51,25 @@ def test_pack_show_and_train(root: Path, experiment: Path, tmp_path: Path) -> No
         )
         assert "8 pairs" in said
         assert read_rgb(sheet).shape == (2 * (2 * 79 + 4), 4 * (47 + 79 + 4), 3)
-    out = tmp_path / "run"
-    said = invoke("train", experiment, "training.epochs=1", "--out", out, "--accelerator", "cpu")
-    assert (out / "weights.safetensors").is_file() and str(out) in said
+    out = tmp_path / "a run"
+    held_out = "training.validation=[{dataset: plain, sequences: [walk_2]}]"
+    others = "training.sources=[{lmdb: packed.lmdb, exclude: [walk_2]}]"
+    changes = ("training.epochs=1", others, held_out, "model.head_channels=12")
+    said = invoke("train", experiment, *changes, "--out", out, "--accelerator", "cpu")
+    assert f"weights: {out / 'weights.safetensors'}" in said
     settings = yaml.safe_load((out / "config.yaml").read_text())
     assert settings["training"]["epochs"] == 1
+    uses = re.findall("^to use them: rgbt-track (.+)$", said, re.M)
+    assert [line.split()[0] for line in uses] == ["track", "evaluate"]
+    clip = root / "walk_0"
+    track = uses[0].replace("--rgb SRC", f"--rgb {clip / 'color'}")
+    track = track.replace("--tir SRC", f"--tir {clip / 'ir'}")
+    boxes = ["--box", "20,30,22,30", "--out", tmp_path / "boxes.txt"]
+    invoke(*shlex.split(track), *boxes)  # with 12 channels, which the experiment has not
+    assert (tmp_path / "boxes.txt").is_file()
+    monkeypatch.chdir(tmp_path)
+    invoke(*shlex.split(uses[1]), "--no-plots")
+    assert (tmp_path / "results" / "plain" / "a run" / "walk_2.txt").is_file()
 
 
 def test_a_shipped_experiment_says_what_it_lacks(tmp_path: Path) -> None:

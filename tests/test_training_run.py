@@ -21,12 +21,12 @@ from rgbt_track.config.parsing import to_mapping
 from rgbt_track.config.tracker import Config, load_experiment
 from rgbt_track.models.backbones.resnet import ResNet50
 from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import read_weights_config
+from rgbt_track.models.checkpoint import load_weights, read_weights_config
 from rgbt_track.pairs.sampler import PairBatches
 from rgbt_track.pairs.sources import select_names
 from rgbt_track.processes import exit_status
 from rgbt_track.training.init_weights import load_start
-from rgbt_track.training.metrics_file import read_metrics
+from rgbt_track.training.metrics_reading import read_metrics
 
 pytest.importorskip("lightning")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -97,6 +97,9 @@ def test_the_run_folder(root: Path, whole: tuple[Path, dict]) -> None:
     assert [step for step, _ in losses(out)] == list(range(8))
     network = build_network(config.model)
     assert network.state_dict().keys() == weights.keys()
+    assert read_weights_config(out / "checkpoints" / "last.ckpt") == config
+    load_weights(network, out / "checkpoints" / "last.ckpt")
+    assert same(dict(network.state_dict()), weights)
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights(

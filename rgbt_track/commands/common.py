@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rgbt_track.data.sequence import Sequence
 from rgbt_track.processes import Stopped, exit_status
 from rgbt_track.progress import OnProgress
+from rgbt_track.resources import default_tracker
 
 
 @contextmanager
@@ -30,6 +31,13 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
     ) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def tracker_and_weights(tracker: str | None, weights: Path | None) -> tuple[str, Path | None]:
+    """What ``--tracker`` and ``--weights`` name: a weights file alone says itself what it is of."""
+    if tracker is not None:
+        return tracker, weights
+    return (default_tracker(), None) if weights is None else (str(weights), None)
 
 
 def frame_folders(sequences: Iterable[Sequence]) -> dict[str, Path]:

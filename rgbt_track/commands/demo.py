@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 
 from rgbt_track import __version__
-from rgbt_track.commands.common import progress_bar
+from rgbt_track.commands.common import progress_bar, tracker_and_weights
 from rgbt_track.commands.options import TrackerName, WeightsFile
 from rgbt_track.commands.vot.evaluate import run_toolkit, tracker_note
 from rgbt_track.data.open import open_dataset
 from rgbt_track.io.files import write_text
-from rgbt_track.resources import default_tracker
 from rgbt_track.synthetic.dataset import synthesize_sequences
 from rgbt_track.vot.registry import tracker_section
 from rgbt_track.vot.toolkit import check_toolkit
@@ -43,8 +42,8 @@ def demo(
     """
     check_toolkit()
     check_path(out)
-    tracker_name = default_tracker() if tracker is None else tracker
-    name, section = tracker_section(tracker_name, weights)
+    tracker_name, file = tracker_and_weights(tracker, weights)
+    name, section = tracker_section(tracker_name, file)
     typer.echo(f"tracker {section['label']}: {tracker_note(tracker_name)}")
     claim_folder(out, {"sequences": sequences, "frames": frames, "seed": seed})
     with progress_bar("making RGB-T sequences") as on_progress:

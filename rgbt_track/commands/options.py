@@ -21,15 +21,24 @@ SequenceNames = Annotated[
 RulesName = Annotated[
     str, typer.Option(help="official (reproduces published tables), pysot, pytracking or generic.")
 ]
-TrackerName = Annotated[str | None, typer.Option(help="A shipped name or a YAML file.")]
+TrackerName = Annotated[
+    str | None, typer.Option(help="A shipped name, a YAML, a weights file or a run's folder.")
+]
 AnyTrackerName = Annotated[
-    str | None, typer.Option(help="A shipped name, a YAML, or package.module:factory.")
+    str | None,
+    typer.Option(help="A shipped name, a YAML, a weights file, a run, or package.module:factory."),
 ]
 AnyTrackerNames = Annotated[
     list[str] | None,
-    typer.Option(help="A shipped name, a YAML, or package.module:factory; may be repeated."),
+    typer.Option(
+        help="A shipped name, a YAML, a weights file, a run, or package.module:factory; "
+        "may be repeated."
+    ),
 ]
-WeightsFile = Annotated[Path | None, typer.Option(help="Weights instead of the tracker's own.")]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(help="Weights instead of the tracker's own; alone they say what they are of."),
+]
 PairByName = Annotated[
     str, typer.Option(help="Pair videos by time, or by frame number: time, number.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rgbt_track.commands.common import tracker_and_weights
 from rgbt_track.commands.evaluate import claim_tracker, run_with_progress
 from rgbt_track.commands.options import (
     AnyTrackerNames,
@@ -28,7 +29,6 @@ from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
 from rgbt_track.evaluation.trackers import TrackerSource, short_name
 from rgbt_track.io.paths import check_distinct, check_paths
 from rgbt_track.io.tables import to_rich
-from rgbt_track.resources import default_tracker
 
 _KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
 
@@ -69,13 +69,15 @@ def robustness(
     folder = results or Path("results") / "robustness" / data.name
     outcome = {plan.kind: (plan, dict[str, protocol.Curve]()) for plan in plans}
     check_paths(inputs={"--root": root, "--weights": weights}, folders={"--results": folder})
-    names = tracker or [default_tracker()]
-    check_distinct("their results", ((short_name(name), f"--tracker {name}") for name in names))
-    sources = [TrackerSource(name, str(weights) if weights else None) for name in names]
-    for source in sources:
-        claim_tracker(folder / short_name(source.name), source, data, force=force, seed=seed)
-    for source in sources:
-        name = short_name(source.name)
+    pairs = [tracker_and_weights(name, weights) for name in tracker or [None]]
+    sources = [TrackerSource(name, str(file) if file else None) for name, file in pairs]
+    labels = [short_name(source.name, source.weights) for source in sources]
+    check_distinct(
+        "their results", zip(labels, (f"--tracker {name}" for name, _ in pairs), strict=True)
+    )
+    for source, name in zip(sources, labels, strict=True):
+        claim_tracker(folder / name, source, data, force=force, seed=seed)
+    for source, name in zip(sources, labels, strict=True):
         tracker_folder = folder / name
         for plan in plans:
             jobs = protocol.plan_jobs(data, plan, tracker_folder, seed)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from rgbt_track import load_tracker
-from rgbt_track.commands.common import leave_interrupted
+from rgbt_track.commands.common import leave_interrupted, tracker_and_weights
 from rgbt_track.commands.options import (
     DeviceName,
     EngineName,
@@ -26,6 +26,7 @@ from rgbt_track.commands.options import (
     WeightsFile,
 )
 from rgbt_track.commands.track_outputs import OutputFiles, TrackOutputs
+from rgbt_track.config.run_files import weights_file
 from rgbt_track.io.drawing import draw_pair
 from rgbt_track.io.files import numbered_folder
 from rgbt_track.io.frames import Frame, check_box, prepare_frames
@@ -34,7 +35,6 @@ from rgbt_track.io.pairing import PairedFrames, check_pair_by
 from rgbt_track.io.paths import check_paths
 from rgbt_track.io.sources import open_source
 from rgbt_track.registration.yaml_file import load_registration
-from rgbt_track.resources import default_tracker
 from rgbt_track.tracking.state import TrackState
 from rgbt_track.tracking.tracker import Tracker
 from rgbt_track.windows.live import LiveWindow
@@ -122,7 +122,7 @@ def track(
     )
     try:
         pairs = _with_checked_boxes(frames, boxes)
-        loaded = _load(tracker, device, weights, engine, precision)
+        loaded = _load(*tracker_and_weights(tracker, weights), device, engine, precision)
         if out is None:
             folder = numbered_folder(_FOLDER, "track")
             files = OutputFiles.in_folder(folder, len(boxes))
@@ -172,22 +172,16 @@ def _with_checked_boxes(
     return chain([first], pairs)
 
 
-def _load(
-    name: str | None, device: str, weights: Path | None, engine: str, precision: str
-) -> Tracker:
+def _load(name: str, weights: Path | None, device: str, engine: str, precision: str) -> Tracker:
     with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
-        loaded = load_tracker(
-            default_tracker() if name is None else name,
-            device,
-            weights,
-            engine=engine,
-            precision=precision,
-        )
+        loaded = load_tracker(name, device, weights, engine=engine, precision=precision)
     for warning in caught_warnings:
         typer.echo(f"warning: {warning.message}", err=True)
     note = f": {loaded.config.note}" if loaded.config.note else ""
-    typer.echo(f"tracker {loaded.config.name}{note}")
+    file = weights or weights_file(name)
+    origin = f" of {file}" if file is not None else ""
+    typer.echo(f"tracker {loaded.config.name}{origin}{note}")
     return loaded
 
 

@@ -11,16 +11,19 @@ from typing import Annotated, Any
 import typer
 
 from rgbt_track.commands.options import AcceleratorName
+from rgbt_track.commands.training.next_steps import resume_command, use_commands
 from rgbt_track.config.experiments import find_experiment, read_task
 from rgbt_track.config.image_fusion import ImageExperiment, load_image_experiment
 from rgbt_track.config.overrides import read_values, setting_changes
 from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.run_files import CHECKPOINTS, CONFIG, LAST, WEIGHTS
 from rgbt_track.config.tracker import Config, load_experiment
+from rgbt_track.config.training import Loggers, logger_names
 from rgbt_track.image_fusion.training.vgg_features import STAND_IN
 from rgbt_track.processes import exit_status
 from rgbt_track.resources import require
 from rgbt_track.training.lightning_internals import is_main_process
-from rgbt_track.training.run_folder import CHECKPOINTS, CONFIG, LAST, was_requeued
+from rgbt_track.training.run_folder import was_requeued
 
 AnyExperiment = Config | ImageExperiment
 
@@ -63,20 +66,24 @@ def train(
     options = {"resume": resume, "devices": count, "nodes": nodes, "accelerator": accelerator}
     try:
         if isinstance(config, ImageExperiment):
-            weights = _train_image_fusion(config, folder, options)
-            use = f"rgbt-track fuse --weights {weights} --rgb SRC --tir SRC OUT"
+            _train_image_fusion(config, folder, options)
         else:
-            weights = _train_tracker(config, folder, options)
-            use = f"rgbt-track track --tracker {experiment} --weights {weights} ..."
+            _train_tracker(config, folder, options)
     except KeyboardInterrupt as error:
         if is_main_process():
             has_begun = (folder / CHECKPOINTS / LAST).is_file()
             remedy = "go on with --resume" if has_begun else "no checkpoint yet, so start again"
             typer.echo(f"stopped; {remedy}: {folder}", err=True)
+            if has_begun:
+                line = resume_command(
+                    folder, experiment, settings or [], devices, nodes, accelerator
+                )
+                typer.echo(f"to go on: {line}", err=True)
         raise typer.Exit(exit_status(error)) from None
     if is_main_process():
-        typer.echo(f"weights: {weights}")
-        typer.echo(f"to use them: {use}")
+        typer.echo(f"weights: {folder / WEIGHTS}")
+        for line in use_commands(folder, config, find_experiment(experiment)):
+            typer.echo(f"to use them: {line}")
 
 
 def _resumed(folder: Path, given: AnyExperiment, settings: list[str]) -> AnyExperiment:
@@ -98,16 +105,18 @@ def _resumed(folder: Path, given: AnyExperiment, settings: list[str]) -> AnyExpe
     return config
 
 
-def _train_tracker(config: Config, folder: Path, options: dict[str, Any]) -> Path:
-    require("train", "lightning", "tensorboard", "lmdb", "matplotlib")
+def _train_tracker(config: Config, folder: Path, options: dict[str, Any]) -> None:
+    require("train", "lightning", "lmdb", "matplotlib")
+    _require_loggers(config.training.logger)
     quieten_lightning()
     from rgbt_track.training.run import train as run
 
-    return run(config, folder, **options, notify=partial(typer.echo, err=True))
+    run(config, folder, **options, notify=partial(typer.echo, err=True))
 
 
-def _train_image_fusion(config: ImageExperiment, folder: Path, options: dict[str, Any]) -> Path:
-    require("train", "lightning", "tensorboard", "matplotlib")
+def _train_image_fusion(config: ImageExperiment, folder: Path, options: dict[str, Any]) -> None:
+    require("train", "lightning", "matplotlib")
+    _require_loggers(config.training.logger)
     quieten_lightning()
     from rgbt_track.image_fusion.training.run import train_image_fusion
 
@@ -117,7 +126,14 @@ def _train_image_fusion(config: ImageExperiment, folder: Path, options: dict[str
             "the paper's are ImageNet's, training.features=vgg16",
             err=True,
         )
-    return train_image_fusion(config, folder, **options)
+    train_image_fusion(config, folder, **options)
+
+
+def _require_loggers(loggers: Loggers) -> None:
+    """Refuse a logger that is not installed before any work."""
+    for name in logger_names(loggers):
+        if name != "csv":
+            require("wandb" if name == "wandb" else "train", name)
 
 
 def quieten_lightning() -> None:

@@ -24,6 +24,7 @@ from rgbt_track.config.overrides import read_values
 from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.training import TrainingConfig
 from rgbt_track.config.yaml_files import read_yaml
+from rgbt_track.user_modules import find_user_module
 
 _MAX_ANCHORS = 1000
 
@@ -244,7 +245,7 @@ def load_config(name: str | Path) -> Config:
         raise ValueError(
             f"{path}: an image-fusion experiment, not a tracker; trackers are {trackers}"
         )
-    return from_mapping(Config, {"name": path.stem, **values}, str(path))
+    return _with_user_modules(from_mapping(Config, {"name": path.stem, **values}, str(path)), path)
 
 
 def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
@@ -254,4 +255,17 @@ def load_experiment(name: str | Path, settings: Iterable[str] = ()) -> Config:
     has, naming it.
     """
     path = find_experiment(name, "tracking")
-    return from_mapping(Config, read_values(path, settings), str(path))
+    return _with_user_modules(from_mapping(Config, read_values(path, settings), str(path)), path)
+
+
+def module_folders(path: Path) -> list[Path]:
+    """Where the modules that an experiment's YAML names are looked for, beside Python's path."""
+    return [path.parent, Path()]
+
+
+def _with_user_modules(config: Config, path: Path) -> Config:
+    """The configuration, once what it names as ``package.module:Name`` can be imported."""
+    for name in (config.model.fusion, config.training.teacher.path):
+        if name is not None and ":" in name:
+            find_user_module(name, module_folders(path))
+    return config

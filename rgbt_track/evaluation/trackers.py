@@ -18,8 +18,10 @@ from typing import Any, Protocol
 from numpy.typing import ArrayLike
 
 from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.run_files import WEIGHTS_SUFFIXES, run_label
 from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.io.files import write_text
+from rgbt_track.user_modules import find_user_module
 
 FINGERPRINT_FILE = "tracker.json"
 _DATA = "data"
@@ -74,6 +76,7 @@ def make_tracker(
         raise ValueError(f"weights cannot be given to {name}: its factory knows its own")
     if (engine, precision) != ("auto", "fp32"):
         raise ValueError(f"engine and precision cannot be given to {name}: its factory knows them")
+    find_user_module(name, [Path()])
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
@@ -92,12 +95,13 @@ def make_tracker(
 
 def is_dotted(name: str) -> bool:
     """Whether a tracker's name is ``package.module:factory`` rather than a name or a path."""
-    return ":" in name and not name.endswith((".yaml", ".yml"))
+    is_file = name.endswith((".yaml", ".yml", *WEIGHTS_SUFFIXES)) or Path(name).exists()
+    return ":" in name and not is_file
 
 
-def short_name(name: str) -> str:
-    """A folder's name for a tracker: the last part of its name or path."""
-    return name.rpartition(":")[2] if is_dotted(name) else Path(name).stem
+def short_name(name: str, weights: str | None = None) -> str:
+    """A folder's name for a tracker: the last part of its name, or ``run_label``."""
+    return name.rpartition(":")[2] if is_dotted(name) else run_label(name, weights)
 
 
 def describe_tracker(

@@ -7,23 +7,32 @@ itself what it belongs to.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.run_files import CHECKPOINT_SUFFIX
 from rgbt_track.config.tracker import Config, ModelConfig
 from rgbt_track.config.yaml_files import parse_json
+from rgbt_track.models.image_networks import METADATA
 from rgbt_track.models.network import RGBTNetwork
 from rgbt_track.models.state_dict import (
     complete_pysot_state,
     fit_state,
     is_pysot_state,
+    read_checkpoint,
     read_metadata,
     read_state,
     without_parts,
     write_state,
 )
+
+_IMAGE_FUSION = "weights of an image-fusion network, not of a tracker: `rgbt-track fuse --weights`"
+
+_IMAGE_FUSION = "weights of an image-fusion network, not of a tracker: `rgbt-track fuse --weights`"
 
 
 def load_weights(network: RGBTNetwork, path: str | Path) -> None:
@@ -69,10 +78,10 @@ def check_weights_config(path: str | Path, model: ModelConfig) -> None:
     Compared are those that change no shape, so that the weights would fit and mean nothing. A file
     without a configuration passes.
     """
-    path = Path(path)
-    if path.suffix != ".safetensors" or "config" not in read_metadata(path):
+    values = _stored_config(Path(path))
+    if values is None:
         return
-    trained = read_weights_config(path).model
+    trained = from_mapping(Config, values, str(path)).model
     for key in ("pixels", "anchors", "fuse_at"):
         trained_value, value = getattr(trained, key), getattr(model, key)
         if trained_value != value:
@@ -83,9 +92,33 @@ def check_weights_config(path: str | Path, model: ModelConfig) -> None:
 
 
 def read_weights_config(path: str | Path) -> Config:
-    """The configuration that ``save_weights`` put into a file; ``ValueError`` if it has none."""
-    metadata = read_metadata(path)
-    if "config" not in metadata:
-        raise ValueError(f"{path}: carries no configuration; was it written by rgbt-track?")
-    values = parse_json(metadata["config"], f"{path}: its configuration is damaged")
+    """The configuration in a file of ``save_weights``, or in a checkpoint of a training.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` for a file that has none, such as pysot's, or
+    that of an image-fusion network.
+    """
+    values = _stored_config(Path(path))
+    if values is None:
+        raise ValueError(
+            f"{path}: carries no configuration, so give the tracker that it belongs to with it "
+            "(pysot's SiamRPN++: --tracker lrrtrack_r50 --weights FILE)"
+        )
+    if isinstance(values, Mapping) and values.get("task") == "image_fusion":
+        raise ValueError(f"{path}: {_IMAGE_FUSION}")
     return from_mapping(Config, values, str(path))
+
+
+def _stored_config(path: Path) -> Any:
+    """What a file says of its configuration; ``None`` for one that says nothing."""
+    if path.suffix == CHECKPOINT_SUFFIX:
+        return read_checkpoint(path).get("config")
+    if path.suffix != ".safetensors":
+        if not path.is_file():
+            raise FileNotFoundError(f"no such weights file: {path}")
+        return None
+    metadata = read_metadata(path)
+    if METADATA in metadata:
+        raise ValueError(f"{path}: {_IMAGE_FUSION}")
+    if "config" not in metadata:
+        return None
+    return parse_json(metadata["config"], f"{path}: its configuration is damaged")

@@ -14,9 +14,18 @@ from typing import Any
 from fusion_modules.image import IMAGE_NETWORKS, ImageFusion, LRRNet
 from fusion_modules.image.official_weights import is_official
 from rgbt_track.config.bounds import check_arguments
+from rgbt_track.config.image_fusion import ImageExperiment
+from rgbt_track.config.parsing import from_mapping
+from rgbt_track.config.run_files import CHECKPOINT_SUFFIX
 from rgbt_track.config.yaml_files import parse_json
 from rgbt_track.models.seeding import seeded
-from rgbt_track.models.state_dict import fit_state, read_metadata, read_state, write_state
+from rgbt_track.models.state_dict import (
+    fit_state,
+    read_checkpoint,
+    read_metadata,
+    read_state,
+    write_state,
+)
 from rgbt_track.resources import WEIGHTS, check_choice
 
 METADATA = "image_fusion"
@@ -54,7 +63,7 @@ def save_image_weights(
 
 
 def load_image_network(weights: str | Path) -> ImageFusion:
-    """The network of a weights file, in eval mode: ours, or the authors' file of LRRNet.
+    """The network of a weights file, in eval mode: ours, a checkpoint, or LRRNet's authors' file.
 
     Raises ``FileNotFoundError``, and ``ValueError`` in one line for a file that is damaged, of
     another kind, or does not fit its own metadata.
@@ -70,6 +79,8 @@ def load_image_network(weights: str | Path) -> ImageFusion:
         network = _described_network(description, path)
         fit_state(network, read_state(path), path)
         return network.eval()
+    if path.suffix == CHECKPOINT_SUFFIX:
+        return _checkpoint_network(path)
     if is_official(read_state(path)):
         network = LRRNet.from_official(path)
         fit_state(network, network.state_dict(), path)  # refuses NaN
@@ -78,6 +89,17 @@ def load_image_network(weights: str | Path) -> ImageFusion:
         f"{path}: not the weights of an image-fusion network; expected a .safetensors file of "
         "`rgbt-track train` or LRRNet's published file"
     )
+
+
+def _checkpoint_network(path: Path) -> ImageFusion:
+    """The network of a checkpoint that a training of ours has written."""
+    values = read_checkpoint(path).get("config")
+    if not isinstance(values, dict) or values.get("task") != "image_fusion":
+        raise ValueError(f"{path}: not a checkpoint of an image-fusion network's training")
+    experiment = from_mapping(ImageExperiment, values, str(path))
+    network = build_image_network(experiment.network.name, experiment.network.args)
+    fit_state(network, read_state(path), path)
+    return network.eval()
 
 
 def _described_network(description: str, path: Path) -> ImageFusion:

@@ -20,6 +20,7 @@ from rgbt_track.config.bounds import MAX_SIDE, check_bounds
 from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.resources import require
+from rgbt_track.user_modules import find_user_module
 
 Crop = NDArray[np.uint8]
 Array = NDArray[np.floating]
@@ -212,6 +213,7 @@ def load_teacher(address: str | Path, threads: int = 1) -> Teacher:
         if not Path(address).is_dir():
             raise FileNotFoundError(f"no such teacher: {address}; expected a folder of ONNX files")
         return OnnxTeacher(address, threads)
+    find_user_module(str(address), [Path()])
     module, _, attribute = str(address).partition(":")
     try:
         teacher: Teacher = getattr(importlib.import_module(module), attribute)()

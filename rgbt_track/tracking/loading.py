@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgbt_track.config.experiments import find_experiment
+from rgbt_track.config.run_files import RUN_WEIGHTS, weights_file
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.models.engines.choice import choose_engine
@@ -39,10 +40,11 @@ def load_tracker(
     """Load a tracker by the name of a shipped configuration, or from files.
 
     Args:
-        name: for instance ``"lrrtrack_lite"``; an experiment's (or pysot's) YAML file; a weights
-            file that ``rgbt-track train`` wrote, or its run's folder; or an exported folder.
+        name: for instance ``"lrrtrack_lite"``; an experiment's (or pysot's) YAML file; what
+            ``rgbt-track train`` wrote, a weights file, a checkpoint or the run's folder, of which
+            the best weights are taken; or an exported folder.
         device: a ``torch`` device name.
-        weights: safetensors, or a pysot checkpoint of SiamRPN++ ResNet-50. Without it the
+        weights: safetensors, a checkpoint, or pysot's of SiamRPN++ ResNet-50. Without it the
             configuration's own weights are taken.
         engine: what runs the network: "torch", "openvino", "onnxruntime", or "auto", the fastest
             that is installed and fits (``models/engines/choice.py``); for an exported folder what
@@ -112,13 +114,21 @@ def read_config(name: str | Path) -> Config:
         if export.format == "torch":
             check_own_classes(export.config, name)
         return export.config
-    if file := _weights_file(name):
+    if file := weights_file(name):
         from rgbt_track.models.checkpoint import read_weights_config
 
         return check_own_classes(read_weights_config(file), file)
     from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
 
-    path = find_experiment(name, "tracking")
+    try:
+        path = find_experiment(name, "tracking")
+    except FileNotFoundError:
+        if not Path(name).is_dir():
+            raise
+        raise FileNotFoundError(
+            f"{name}: neither an exported tracker nor the folder of a run with weights: none of "
+            f"{', '.join(RUN_WEIGHTS)} in it"
+        ) from None
     if is_pysot_config(read_yaml(path)):
         return load_pysot_config(path)
     return load_config(path)
@@ -142,7 +152,7 @@ def own_weights(config: Config, name: str | Path) -> Path | None:
     """
     if is_export(name):
         return read_export(name).weights
-    if file := _weights_file(name):
+    if file := weights_file(name):
         return file
     if config.weights is None:
         shipped = WEIGHTS / f"{config.name}.safetensors"
@@ -153,17 +163,10 @@ def own_weights(config: Config, name: str | Path) -> Path | None:
     raise FileNotFoundError(f"{name}: no such weights file: {config.weights}")
 
 
-def _weights_file(name: str | Path) -> Path | None:
-    """The weights file that a tracker's name is, or that its run's folder holds."""
-    path = Path(name)
-    in_run = path / "weights.safetensors"
-    return path if path.suffix == ".safetensors" else in_run if in_run.is_file() else None
-
-
 def is_file_name(name: str | Path) -> bool:
     """Whether a tracker's name is a path, which another working folder would change."""
     is_yaml = Path(name).suffix in (".yaml", ".yml")
-    return is_yaml or is_export(name) or _weights_file(name) is not None
+    return is_yaml or is_export(name) or weights_file(name) is not None
 
 
 def is_untrained(config: Config, name: str | Path, weights: str | Path | None = None) -> bool:

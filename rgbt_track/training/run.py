@@ -16,16 +16,15 @@ import torch
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from torch import Tensor
 
+from rgbt_track.config.run_files import BEST, WEIGHTS
 from rgbt_track.config.tracker import Config
 from rgbt_track.models.checkpoint import load_weights, save_weights
 from rgbt_track.training.callbacks import SaveBest
 from rgbt_track.training.datamodule import PairData
-from rgbt_track.training.fit import WEIGHTS, Run, begin, draw_run, fit, make_trainer
+from rgbt_track.training.fit import Run, begin, draw_run, fit, make_trainer
 from rgbt_track.training.init_weights import load_start
 from rgbt_track.training.module import TrackingModule
 from rgbt_track.training.schedule import describe_rate
-
-BEST = "best.safetensors"
 
 
 def train(

@@ -18,11 +18,11 @@ import yaml
 
 from rgbt_track import __version__
 from rgbt_track.config.parsing import from_mapping, to_mapping
+from rgbt_track.config.run_files import CHECKPOINTS, CONFIG, LAST, RECORD
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.io.files import write_text
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
-CONFIG, RECORD, CHECKPOINTS, LAST = "config.yaml", "run.json", "checkpoints", "last.ckpt"
 
 
 def write_record(out: Path, config: Any) -> None:

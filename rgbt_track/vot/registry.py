@@ -15,8 +15,11 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rgbt_track.config.run_files import run_label, weights_file
+from rgbt_track.config.tracker import module_folders
 from rgbt_track.io.files import write_text
 from rgbt_track.resources import check_choice, folder
+from rgbt_track.user_modules import find_user_module
 
 Section = dict[str, str]
 
@@ -41,7 +44,7 @@ def tracker_section(
     A network without weights is called untrained in the label that reports show.
 
     Args:
-        tracker: a shipped name, or a YAML file.
+        tracker: what ``load_tracker`` takes; weights and runs are named by ``run_label``.
         weights: weights instead of its own.
         device: where it runs; ``None``: on the CPU.
         engine, precision: what runs its network, as in ``load_tracker``.
@@ -53,10 +56,11 @@ def tracker_section(
     from rgbt_track.tracking.loading import is_file_name, is_untrained, read_config
 
     config = read_config(tracker)
+    is_weights = weights_file(tracker) is not None
     choose_engine(engine, precision, device or "cpu", is_learned=config.model.has_graphs)
     if weights is not None and not Path(weights).is_file():
         raise FileNotFoundError(f"no such weights file: {weights}")
-    name = re.sub(r"[^a-zA-Z0-9_-]", "_", config.name)
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", run_label(tracker) if is_weights else config.name)
     section = {
         "label": f"{name} (untrained)" if is_untrained(config, tracker, weights) else name,
         "protocol": "traxpython",
@@ -75,8 +79,13 @@ def tracker_section(
     if precision != "fp32":
         section["env_RGBT_PRECISION"] = precision
     installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    if str(_PACKAGE_PARENT) not in installed:
-        section["paths"] = _escape(_PACKAGE_PARENT)
+    paths = [] if str(_PACKAGE_PARENT) in installed else [_PACKAGE_PARENT]
+    # The process runs in another folder, where a module of the user's would not be found.
+    if ":" in config.model.fusion:
+        module_folder = find_user_module(config.model.fusion, module_folders(Path(tracker)))
+        paths += [module_folder] if module_folder is not None else []
+    if paths:
+        section["paths"] = _escape(os.pathsep.join(map(str, paths)))
     if " " in sys.executable:  # the toolkit splits its command line at blanks
         section["python"] = f'"{_escape(sys.executable)}"'
     return name, section

@@ -33,9 +33,12 @@ def vot_workspace(
     split: SplitName = None,
     stack: Annotated[str, typer.Option(help=_STACK_HELP)] = "auto",
     tracker: Annotated[
-        list[str] | None, typer.Option(help="One more tracker: a name or a YAML file.")
+        list[str] | None,
+        typer.Option(help="One more tracker: a name, a YAML, a weights file or a run."),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights for the --tracker.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights for the --tracker, or one by themselves.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Where the --tracker runs: cpu, cuda, mps.")
     ] = None,
@@ -57,6 +60,8 @@ def vot_workspace(
     Example: `rgbt-track vot workspace plain --root my_videos my_workspace`
     """
     trackers = tracker or []
+    if weights is not None and not trackers:  # they say themselves what they are of
+        trackers, weights = [str(weights)], None
     special = weights or device or (engine, precision) != ("auto", "fp32")
     if special and len(trackers) != 1:
         raise ValueError(

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from rgbt_track.config.image_fusion import PairSourceConfig, load_image_experiment
+from rgbt_track.config.run_files import WEIGHTS
 from rgbt_track.image_fusion.fuser import Fuser
 from rgbt_track.image_fusion.metric_table import MetricTable
 from rgbt_track.image_fusion.training.data import find_pairs
@@ -14,7 +15,7 @@ from rgbt_track.image_fusion.training.run import train_image_fusion
 from rgbt_track.io.images import read_rgb, read_tir
 from rgbt_track.models.image_networks import load_image_network
 from rgbt_track.resources import check_choice, folder
-from rgbt_track.training.fit import WEIGHTS, Run
+from rgbt_track.training.fit import Run
 
 _SHIPPED = "lrrnet_ablations"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from rgbt_track.config.image_fusion import ImageExperiment
+from rgbt_track.config.run_files import WEIGHTS
 from rgbt_track.image_fusion.training.data import ImagePairData
 from rgbt_track.image_fusion.training.module import ImageFusionModule
 from rgbt_track.models.image_networks import save_image_weights
-from rgbt_track.training.fit import WEIGHTS, Run, begin, draw_run, fit, make_trainer
+from rgbt_track.training.fit import Run, begin, draw_run, fit, make_trainer
 
 _LOG_EVERY = 5
 

@@ -1,0 +1,1 @@
+"""The commands about training runs, and what a run says at its end."""
