@@ -93,6 +93,7 @@ EXTRA_OF = {
     "trax": "vot",
     "attributee": "vot",
     "optuna": "tune",
+    "gradio": "web",
     "wandb": "wandb",
 }
 """Module -> the extra that brings it, the smallest of several."""
@@ -100,7 +101,8 @@ EXTRA_OF = {
 
 def missing_line(module: str, extra: str | None = None) -> str | None:
     """What to install for a module; ``None`` for one that no extra brings."""
-    extra = extra or EXTRA_OF.get(module.partition(".")[0])
+    module = module.partition(".")[0]
+    extra = extra or EXTRA_OF.get(module)
     if extra is None:
         return None
     return f"this needs {module}, which is not installed: pip install 'rgbt-track[{extra}]'"

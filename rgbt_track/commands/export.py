@@ -15,6 +15,7 @@ from rgbt_track.io.paths import check_paths
 from rgbt_track.models.engines.export import Trial, write_export
 from rgbt_track.models.engines.exported import is_export
 from rgbt_track.models.engines.interface import Engine
+from rgbt_track.resources import require
 from rgbt_track.tracking.loading import load_network, read_config
 
 
@@ -47,6 +48,8 @@ def export(
         raise ValueError(f"{name} is exported already; export what it was made from")
     if calibrate is not None and precision != "int8":
         raise ValueError(f"--calibrate is for --precision int8, not {precision}")
+    if precision == "int8":
+        require("int8", "nncf", "onnxruntime")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         config = read_config(name)
