@@ -19,10 +19,11 @@ def draw_runs(runs: Sequence[RunSummary], out: Path) -> None:
 
     Raises ``ValueError`` if no run has logged either.
     """
-    if not any(name in run.curves for run in runs for name in _PANELS):
+    names = [name for name in _PANELS if any(name in run.curves for run in runs)]
+    if not names:
         raise ValueError("no run has logged an AO or a loss yet: nothing to draw")
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
-    for panel, (name, note) in zip(figure.subplots(1, 2), _PANELS.items(), strict=True):
+    figure = Figure(figsize=(6 * len(names), 4.5), layout="constrained")
+    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for run in runs:
             if name not in run.curves:
                 continue
@@ -33,10 +34,9 @@ def draw_runs(runs: Sequence[RunSummary], out: Path) -> None:
                 values = np.convolve(values, window, "same") / counts
             marker = "o" if name == "val/ao" else ""
             panel.plot(steps, values, marker=marker, markersize=3, label=run.name)
-        panel.set_title(f"{name} ({note})", fontsize=10)
+        panel.set_title(f"{name} ({_PANELS[name]})", fontsize=10)
         panel.set_xlabel("step")
         panel.grid(alpha=0.3)
-        if panel.lines:
-            panel.legend(fontsize=8).set_zorder(3)
+        panel.legend(fontsize=8)
     with atomic_path(out) as part:
         figure.savefig(part, format="png", dpi=100)

@@ -36,7 +36,9 @@ def runs(
     found = list_runs(folder)
     table = runs_table(found)
     if format == "table":
-        Console().print(to_rich(table))
+        shown = to_rich(table)
+        shown.columns[-1].justify = "left"  # text, unlike the others
+        Console().print(shown)
     else:
         typer.echo(to_csv(table) if format == "csv" else to_markdown(table), nl=False)
     if plot is not None:
