@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import Run
-from test_engines import SEARCH, TEMPLATE, TINY, crops, lively_network, tiny_config
+from test_engines import ANCHOR_FREE, SEARCH, TEMPLATE, TINY, crops, lively_network, tiny_config
 
 from rgbt_track import load_tracker
 from rgbt_track.models.engines.choice import choose_engine
@@ -24,6 +24,8 @@ from rgbt_track.synthetic.dataset import synthesize_sequences
 from rgbt_track.tracking.calibration import Clip, read_clips, run_clips, synthetic_clips
 
 CONFIG = tiny_config(TINY)
+TOLD = tiny_config({**ANCHOR_FREE, "target_encoding": True})
+TARGET = np.array([[1.0, -2, 30, 20]], np.float32)
 
 
 def noise_clips(count: int = 2) -> list[Clip]:
@@ -57,6 +59,23 @@ def test_an_int8_export_answers_nearly_as_its_network(format: str, tmp_path: Pat
             assert 1e-4 < off < 0.5, "int8 is near, and it is int8"
 
 
+def test_a_network_that_is_told_the_target_can_be_quantized(tmp_path: Path) -> None:
+    """Its kernels carry the target's size, which graphs slice off."""
+    network = lively_network(TOLD)
+    out = tmp_path / "out"
+    write_export(
+        out, network, TOLD, "openvino", "int8",
+        lambda engine: run_clips(engine, TOLD, noise_clips(1)),
+    )  # fmt: skip
+    rough, exact = load_tracker(out).engine, TorchEngine(network, threads=1)
+    expected = exact.search(exact.template(crops(TEMPLATE), TARGET), crops(SEARCH, 1))
+    actual = rough.search(rough.template(crops(TEMPLATE), TARGET), crops(SEARCH, 1))
+    assert tuple(actual) == tuple(expected)
+    for name, response in expected.items():
+        alike = np.corrcoef(response.loc.ravel(), actual[name].loc.ravel())[0, 1]
+        assert alike > 0.7, "random layers, but near"
+
+
 def test_layers_that_cost_accuracy_are_kept() -> None:
     network = lively_network(CONFIG)
     model = onnx.load_from_string(onnx_model(NetworkGraphs(network, TEMPLATE).make("search")))
@@ -67,8 +86,11 @@ def test_layers_that_cost_accuracy_are_kept() -> None:
     last = [name for name in kept if "/head.3" in name]
     assert len(last) == 2 * 2 * 2  # two heads, two levels, class and offsets
     assert any(name.endswith("/cls/Conv_1") for name in kept), "a correlation"
+    boxes = {name for name in convolutions if "/loc" in name}
+    assert boxes and boxes <= set(kept)
+    scores = {name for name in convolutions if "/cls" in name}
     backbone = {name for name in convolutions if "/backbone/" in name}
-    assert backbone and not backbone & set(kept)
+    assert backbone and not backbone & set(kept) and scores - set(kept)
 
 
 def test_recorded_inputs_are_evenly_spread() -> None:

@@ -2,7 +2,8 @@
 
 Template graphs run once a target and stay as they are. In search graphs, what costs accuracy and
 little time stays in floating point: the fusion, whose soft thresholds compare small differences;
-the correlations, whose kernels come from a template; and the last convolution before each output.
+the correlations, whose kernels come from a template; the layers that only boxes are made of; and
+the last convolution before each output.
 OpenVINO's graphs are quantized by NNCF, ONNX Runtime's (as QDQ) by its own tools, both with the
 inputs that a tracker gave the graphs.
 """
@@ -127,9 +128,26 @@ def kept_layers(model: Any) -> list[str]:
     for node in graph.node:
         if node.op_type in ("Conv", "MatMul") and node.input[1] not in constants:
             kept.append(node.name)
+    scores: set[str] = set()
+    boxes: set[str] = set()
     for output in graph.output:
         kept += _last_convolutions(output.name, makers)
-    return sorted(set(kept))
+        (boxes if output.name.endswith("loc") else scores).update(_behind(output.name, makers))
+    return sorted({*kept, *(boxes - scores)})
+
+
+def _behind(output: str, makers: Mapping[str, Any]) -> set[str]:
+    """The nodes that an output is made from."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    todo = [output]
+    while todo:
+        tensor = todo.pop()
+        if tensor not in seen and tensor in makers:
+            seen.add(tensor)
+            names.add(makers[tensor].name)
+            todo += makers[tensor].input
+    return names
 
 
 def _last_convolutions(output: str, makers: Mapping[str, Any]) -> list[str]:
@@ -149,28 +167,42 @@ def _last_convolutions(output: str, makers: Mapping[str, Any]) -> list[str]:
 
 
 def _prepared(model: bytes) -> Any:
-    """The model with kernels gathered, not split, which OpenVINO cannot compile in int8."""
+    """The model with parts of kernels gathered: OpenVINO cannot compile split ones in int8.
+
+    It makes a split of slices of one input, too.
+    """
     import onnx
     from onnx import helper, numpy_helper
 
     proto = onnx.load_from_string(model)
     graph, constants, nodes = proto.graph, _constants(proto), []
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    shapes = {item.name: _shape(item) for item in graph.input}
     for node in graph.node:
-        if node.op_type != "Split" or not kernels & set(node.output):
+        if node.op_type == "Split" and kernels & set(node.output):
+            axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
+            sizes = numpy_helper.to_array(constants[node.input[1]])
+            parts = np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
+        elif node.op_type == "Slice" and node.input[0] in shapes:
+            start, end, axis, step = (
+                int(numpy_helper.to_array(constants[name]).item()) for name in node.input[1:]
+            )
+            parts = [np.arange(shapes[node.input[0]][axis])[start:end:step]]
+        else:
             nodes.append(node)
             continue
-        axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
-        sizes = numpy_helper.to_array(constants[node.input[1]])
-        for name, part in zip(
-            node.output, np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1]), strict=True
-        ):
+        for name, part in zip(node.output, parts, strict=True):
             graph.initializer.append(numpy_helper.from_array(part, f"{name}_items"))
             inputs = [node.input[0], f"{name}_items"]
             nodes.append(helper.make_node("Gather", inputs, [name], f"{name}_gather", axis=axis))
     del graph.node[:]
     graph.node.extend(nodes)
     return proto
+
+
+def _shape(item: Any) -> list[int]:
+    """Of an input; 0 where it is not fixed."""
+    return [dimension.dim_value for dimension in item.type.tensor_type.shape.dim]
 
 
 def _constants(model: Any) -> dict[str, Any]:
