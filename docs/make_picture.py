@@ -20,7 +20,7 @@ from rgbt_track.io.drawing import draw_pair
 from rgbt_track.synthetic.scene import scene_frames
 
 SEED, FRAMES, SIZE, CHALLENGE = 5, 96, (320, 240), "smoke"
-EVERY, WIDTH, COLORS, SECONDS = 5, 480, 64, 0.2
+EVERY, WIDTH, COLORS, SECONDS = 5, 480, 128, 0.2
 
 
 def frames(tracker_name: str = "lrrtrack_small") -> list[np.ndarray]:

@@ -45,6 +45,15 @@ def links(text: str, path: str) -> dict[str, str]:
     return found
 
 
+def on_config(config: Any) -> Any:
+    """Append documents that ``nav`` does not name, so that a new one is never left out."""
+    listed = set(re.findall(r"[\w/]+\.md", str(config["nav"])))
+    rest = sorted({path.name for path in (ROOT / "docs").glob("*.md")} - listed)
+    if rest:
+        config["nav"].append({"More": rest})
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the README, and all that is linked from pages, as far as links lead."""
     waiting = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
