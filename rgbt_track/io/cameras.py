@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 import cv2
@@ -27,7 +27,7 @@ _JOIN_SECONDS = 2.0
 _DEVICE = re.compile(r"/dev/video(\d+)|(\d{1,3})")
 
 
-class LiveSource:
+class LiveSource(AbstractContextManager["LiveSource"]):
     """The newest frame of a camera or a stream; times are seconds since the first frame came.
 
     It grabs from the beginning, and stops with ``close``. ``dropped`` counts
@@ -65,15 +65,7 @@ class LiveSource:
         while (frame := self.take()) is not None:
             yield frame.image
 
-    def __enter__(self) -> LiveSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

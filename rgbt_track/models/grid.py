@@ -1,6 +1,17 @@
-"""The grid of features over a crop, shared by networks and trackers; needs no torch."""
+"""What networks and engines share of a crop, its grid and its target; needs no torch."""
 
 from __future__ import annotations
+
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def required_target(target: T | None) -> T:
+    """The target's box, for a network that is told it; ``ValueError`` where there is none."""
+    if target is None:
+        raise ValueError("this network has to be told the target's box in the template crop")
+    return target
 
 
 def grid_cells(size: int, stride: int = 8) -> int:

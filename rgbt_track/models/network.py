@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from rgbt_track.modalities import BRANCHES, MODALITIES
-from rgbt_track.models.grid import grid_cells
+from rgbt_track.models.grid import grid_cells, required_target
 from rgbt_track.models.interface import Backbone, Head, Kernels, Levels, Response
 from rgbt_track.models.neck import center_crop
 from rgbt_track.models.target_planes import target_planes
@@ -186,9 +186,8 @@ class RGBTNetwork(nn.Module):
         """The template's levels with maps of the target's box, for a network that is told it."""
         if not self.target_reference:
             return levels
-        if target is None:
-            raise ValueError("this network has to be told the target's box in the template crop")
-        planes = target_planes(target, self.template_cells, self.stride, self.target_reference)
+        box, side = required_target(target), self.target_reference
+        planes = target_planes(box, self.template_cells, self.stride, side)
         return {
             name: [torch.cat([level, planes.to(level.dtype)], 1) for level in maps]
             for name, maps in levels.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
+from contextlib import AbstractContextManager
 
 import cv2
 import numpy as np
@@ -19,24 +19,16 @@ _KEYS = {"space": "pause", "p": "pause", "r": "redraw", "q": "quit", "escape": "
 _HELP = "space: pause   r: redraw   q: quit"
 
 
-class LiveWindow:
+class LiveWindow(AbstractContextManager["LiveWindow"]):
     """Shows drawn frame pairs (``io.drawing.draw_pair``), and what the user wants next."""
 
     def __init__(self) -> None:
         self._window: Window | None = None
         self._moments: deque[float] = deque(maxlen=_RATE_FRAMES)
 
-    def __enter__(self) -> LiveWindow:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._window is not None:
-            self._window.__exit__(kind, error, trace)
+            self._window.__exit__()
 
     @property
     def rate(self) -> float:

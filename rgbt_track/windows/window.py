@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from types import TracebackType
+from contextlib import AbstractContextManager
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ _MOUSE = {
 _KEYS = {13: "enter", 10: "enter", 27: "escape", 32: "space", 8: "backspace", 127: "backspace"}
 
 
-class Window:
+class Window(AbstractContextManager["Window"]):
     """A window for images of one size; the mouse is reported in pixels of the image.
 
     Args:
@@ -51,15 +51,7 @@ class Window:
             ) from None
         self._was_shown = False
 
-    def __enter__(self) -> Window:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.is_open:
             cv2.destroyWindow(self.title)
             cv2.waitKey(1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rgbt_track.modalities import MODALITIES
 from rgbt_track.models.engines.interface import BranchResponse, InputCrops, Template
+from rgbt_track.models.grid import required_target
 
 Arrays: TypeAlias = dict[str, NDArray[np.float32]]
 
@@ -67,9 +68,7 @@ class GraphEngine:
     def template(self, crops: InputCrops, target: NDArray[np.float32] | None = None) -> Template:
         box: Arrays = {}
         if self.takes_target:
-            if target is None:
-                raise ValueError("this network has to be told the target's box in the template")
-            box = {"target": target}
+            box = {"target": required_target(target)}
         if _is_joint(self.branches) and len(crops) == len(MODALITIES):
             return _by_branch(self.runner.run("template", {**crops, **box}), self.branches)
         return {
