@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.5
@@ -55,6 +57,15 @@ def start_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent(parent)
+
+
+def start_heavy_worker(parent: int, pickled: bytes, *arguments: Any) -> None:
+    """As ``start_worker``; then calls what its parent has pickled with the arguments.
+
+    Its imports, which take seconds, are so made by a process that ends with its parent already.
+    """
+    start_worker(parent)
+    pickle.loads(pickled)(*arguments)
 
 
 def end_with_parent(parent: int) -> None:

@@ -54,6 +54,7 @@ def start(folder: Path, *arguments: object) -> int:
         status = int(left.code or 0)
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(status)
 
 
@@ -106,7 +107,7 @@ def disturb(folder: Path, command: Callable[[], tuple[object, ...]], seconds: fl
         kills += 1
         os.kill(number, (signal.SIGKILL, signal.SIGTERM)[kills % 2])
         assert wait(number, 120) is not None, "it does not end at SIGTERM"
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60  # a worker that starts imports pytest first
         while session_members(number) and time.monotonic() < end:
             time.sleep(0.05)
         assert not session_members(number), "something was left running"
@@ -129,7 +130,7 @@ def files(folder: Path, pattern: str, without: str = "no such name") -> Outcome:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob(pattern))
-        if without not in path.name and not path.name.startswith(".")
+        if path.is_file() and without not in path.name and not path.name.startswith(".")
     }
 
 

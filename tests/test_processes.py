@@ -130,6 +130,34 @@ def test_a_program_that_was_started_ends_with_its_starter(tmp_path: Path) -> Non
     assert wait_for(lambda: not is_alive(child), 10)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_worker_that_is_still_importing_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(
+        "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(120)\n"
+    )
+    code = (
+        "import multiprocessing, os\n"
+        "from rgbt_track.processes import start_heavy_worker\n"
+        "context = multiprocessing.get_context('spawn')\n"
+        "pickled = b'clate\\nbegin\\n.'  # the function begin of the module late\n"
+        "worker = context.Process(target=start_heavy_worker, args=(os.getpid(), pickled))\n"
+        "worker.start()\n"
+        "worker.join()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert is_alive(worker)
+        parent.kill()
+    assert wait_for(lambda: not is_alive(worker), 10)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process keeps the number of its parent")
 def test_a_tracker_that_is_being_loaded_ends_with_the_toolkit(tmp_path: Path) -> None:
     """It reads no input until it is loaded, so that the end of its input cannot tell it."""

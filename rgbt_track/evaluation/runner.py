@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import sys
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,7 +30,7 @@ from rgbt_track.evaluation.result_files import companion_path, read_boxes
 from rgbt_track.evaluation.trackers import AnyTracker, TrackerSource
 from rgbt_track.io.box_files import write_boxes
 from rgbt_track.io.files import write_text
-from rgbt_track.processes import start_worker
+from rgbt_track.processes import start_heavy_worker
 from rgbt_track.progress import OnProgress, ignore_progress
 
 _POLL_SECONDS = 0.2
@@ -186,8 +188,9 @@ def _run_jobs_in_workers(
     for worker in range(workers):
         device_queue.put(devices[worker % len(devices)])
     threads = max((os.cpu_count() or 1) // workers, 1)
-    worker_arguments = (os.getpid(), source, device_queue, threads, counter, stop)
-    with ProcessPoolExecutor(workers, context, _start_worker, worker_arguments) as pool:
+    start = pickle.dumps(partial(_start_worker, source, threads))
+    worker_arguments = (os.getpid(), start, device_queue, counter, stop)
+    with ProcessPoolExecutor(workers, context, start_heavy_worker, worker_arguments) as pool:
         futures = {pool.submit(_run_in_worker, job): job for job in jobs}
         try:
             return _collect_failures(futures, counter, on_progress)
@@ -223,11 +226,10 @@ def _failure(job: TrackingJob, error: BaseException) -> str:
 
 
 def _start_worker(
-    parent: int, source: TrackerSource, device_queue: Any, threads: int, counter: Any, stop: Any
+    source: TrackerSource, threads: int, device_queue: Any, counter: Any, stop: Any
 ) -> None:
     import cv2
 
-    start_worker(parent)
     print_plain_warnings()
     limit_threads(threads)
     cv2.setNumThreads(threads)
