@@ -69,7 +69,8 @@ def robustness(
     folder = results or Path("results") / "robustness" / data.name
     outcome = {plan.kind: (plan, dict[str, protocol.Curve]()) for plan in plans}
     check_paths(inputs={"--root": root, "--weights": weights}, folders={"--results": folder})
-    pairs = [tracker_and_weights(name, weights) for name in tracker or [None]]
+    names: list[str | None] = [*tracker] if tracker else [None]
+    pairs = [tracker_and_weights(name, weights) for name in names]
     sources = [TrackerSource(name, str(file) if file else None) for name, file in pairs]
     labels = [short_name(source.name, source.weights) for source in sources]
     check_distinct(
