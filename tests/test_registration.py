@@ -239,7 +239,7 @@ def test_fuse_shows_the_visible_frame_where_thermal_sees_nothing(
     folder = cameras / "data" / "disc"
     code, _, err = run(
         "fuse", "--rgb", folder / "color" / "0000.png", "--tir", folder / "ir" / "0000.png",
-        "--registration", cameras / "cameras.yaml", tmp_path / "fused.png",
+        "--registration", cameras / "cameras.yaml", "--look", "network", tmp_path / "fused.png",
     )  # fmt: skip
     assert code == 0, err
     fused, visible = (

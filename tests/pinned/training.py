@@ -115,7 +115,8 @@ def fused(sequences: Path, folder: Path) -> dict[str, Any]:
     pair = ("--rgb", sequences / "day" / "color" / "00000001.jpg")
     pair += ("--tir", sequences / "day" / "ir" / "00000001.png")
     folder.mkdir()
-    command("fuse", folder / "fused.png", *pair, "--csv", folder / "metrics.csv")
+    look = ("--look", "network")
+    command("fuse", folder / "fused.png", *pair, *look, "--csv", folder / "metrics.csv")
     rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
     image = cv2.imread(str(folder / "fused.png"), cv2.IMREAD_UNCHANGED)
     return {"picture": summary(image), "metrics": rows}
