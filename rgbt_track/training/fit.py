@@ -28,7 +28,12 @@ from rgbt_track.training.metrics_file import cut_metrics
 from rgbt_track.training.run_folder import check_folder, steps_done, write_record
 from rgbt_track.training.stopping import StopSignal, as_interruption
 
-_HARMLESS = (".*does not have many workers.*", ".*module.s. in eval mode.*")
+_HARMLESS = (
+    ".*does not have many workers.*",
+    ".*module.s. in eval mode.*",
+    ".*smaller than the logging interval.*",  # which ``fit`` has fitted to the run
+    "Checkpoint directory .* exists and is not empty.*",  # as it is of every resumed run
+)
 
 
 @dataclass(frozen=True)
