@@ -118,7 +118,7 @@ def test_chosen_rows_stand_beside_ones_own(run: Run, gtot: Path, tmp_path: Path)
     arguments = ("score", "gtot", "--root", gtot, "--results", tmp_path / "perfect")
     code, output, err = run(*arguments, "--out", out, *choice)
     assert code == 0, err
-    assert "DFAT" in output and "0.893" in output and "APFNet" not in output
+    assert "DFAT" in output and "0.893" in output and "CMPP" not in output
     rows = list(csv.DictReader((out / "published.csv").open()))
     assert [(row["tracker"], row["SR"]) for row in rows] == [
         ("perfect", "0.990"),

@@ -1,8 +1,8 @@
 """Published scores on GTOT, RGBT210, RGBT234 and LasHeR, to stand beside one's own.
 
-``datasets/published.csv`` holds the figures as printed, in percent, each with its paper; a cell is
-empty where a paper prints none. They were made by each benchmark's own rules over all its
-sequences, and are compared with nothing else.
+``datasets/published.csv`` holds the figures in percent, each with its paper, as other tables quote
+them (``datasets/README.md``); a cell is empty where none was found. They were made by each
+benchmark's own rules over all its sequences, and are compared with nothing else.
 """
 
 from __future__ import annotations

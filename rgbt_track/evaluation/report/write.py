@@ -33,8 +33,8 @@ ABOUT = {
 }
 
 PUBLISHED_NOTE = (
-    "Published rows are figures as printed in the papers named, by the benchmark's own rules over "
-    "all its sequences; an empty cell is not printed there."
+    "Published rows are the figures of the papers named, as quoted in other tables, by the "
+    "benchmark's own rules over all its sequences; where a cell is empty, none was found."
 )
 
 
