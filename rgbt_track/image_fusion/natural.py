@@ -44,10 +44,10 @@ class NaturalSettings:
 
     Args:
         memory: share of the past in a video's weights, in [0, 1); 0 for pictures that do not follow
-            one another.
+            one another. More steadies the picture, and leaves a trace behind what moves.
     """
 
-    memory: float = 0.85
+    memory: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.memory < 1:
