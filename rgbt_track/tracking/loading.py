@@ -123,7 +123,7 @@ def read_config(name: str | Path) -> Config:
     try:
         path = find_experiment(name, "tracking")
     except FileNotFoundError:
-        if not Path(name).is_dir():
+        if not name or not Path(name).is_dir():
             raise
         raise FileNotFoundError(
             f"{name}: neither an exported tracker nor the folder of a run with weights: none of "

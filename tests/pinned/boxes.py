@@ -62,11 +62,13 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "wide search": Scenario(
             "night",
             frames=(0, 1, 5, 11, 0, 6),
-            tracking={"wide_search_below": 1.0, "wide_search_score": 0.3},
+            tracking={
+                "wide_search_size": 255,
+                "wide_search_below": 1.0,
+                "wide_search_score": 0.3,
+            },
         ),
-        "no wide search": Scenario(
-            "night", frames=(0, 1, 5, 11, 0, 6), tracking={"wide_search_size": 0}
-        ),
+        "no wide search": Scenario("night", frames=(0, 1, 5, 11, 0, 6)),
         "thermal mean shift": Scenario(tracking={"thermal_mean_shift": True}),
         "misleading thermal": Scenario(thermal="night"),
         "misleading thermal, untested": Scenario(
