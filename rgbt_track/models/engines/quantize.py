@@ -1,9 +1,8 @@
 """Post-training quantization to int8 of the graphs that run on every frame.
 
 Template graphs run once a target and stay as they are. In search graphs, what costs accuracy and
-little time stays in floating point: the fusion, whose soft thresholds compare small differences;
-the correlations, whose kernels come from a template; the layers that only boxes are made of; and
-the last convolution before each output.
+little time stays in floating point: the fusion, whose soft thresholds compare small differences,
+and the heads, whose correlations have kernels that come from a template.
 OpenVINO's graphs are quantized by NNCF, ONNX Runtime's (as QDQ) by its own tools, both with the
 inputs that a tracker gave the graphs.
 """
@@ -15,7 +14,7 @@ import io
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy as np
 
 from rgbt_track.models.engines.graph_engine import Arrays, GraphRunner
 
-_FUSION = "/fusion/"  # part of the names of a fusion's nodes
+_KEPT = ("/fusion/", "rpn_head/")  # parts of the names of nodes that stay in floating point
 
 
 class RecordingRunner:
@@ -121,49 +120,7 @@ class _Reader:
 
 def kept_layers(model: Any) -> list[str]:
     """Names of the nodes of an ONNX model that stay in floating point."""
-    graph = model.graph
-    makers = {output: node for node in graph.node for output in node.output}
-    constants = set(_constants(model))
-    kept = [node.name for node in graph.node if _FUSION in node.name]
-    for node in graph.node:
-        if node.op_type in ("Conv", "MatMul") and node.input[1] not in constants:
-            kept.append(node.name)
-    scores: set[str] = set()
-    boxes: set[str] = set()
-    for output in graph.output:
-        kept += _last_convolutions(output.name, makers)
-        (boxes if output.name.endswith("loc") else scores).update(_behind(output.name, makers))
-    return sorted({*kept, *(boxes - scores)})
-
-
-def _behind(output: str, makers: Mapping[str, Any]) -> set[str]:
-    """The nodes that an output is made from."""
-    names: set[str] = set()
-    seen: set[str] = set()
-    todo = [output]
-    while todo:
-        tensor = todo.pop()
-        if tensor not in seen and tensor in makers:
-            seen.add(tensor)
-            names.add(makers[tensor].name)
-            todo += makers[tensor].input
-    return names
-
-
-def _last_convolutions(output: str, makers: Mapping[str, Any]) -> list[str]:
-    """The nodes met first on every way back from an output."""
-    names, seen, todo = [], set(), [output]
-    while todo:
-        tensor = todo.pop()
-        if tensor in seen or tensor not in makers:
-            continue
-        seen.add(tensor)
-        node = makers[tensor]
-        if node.op_type == "Conv":
-            names.append(node.name)
-        else:
-            todo += node.input
-    return names
+    return [node.name for node in model.graph.node if any(part in node.name for part in _KEPT)]
 
 
 def _prepared(model: bytes) -> Any:
