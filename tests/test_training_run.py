@@ -486,7 +486,7 @@ def test_a_backbone_starts_from_torchvisions_weights(monkeypatch: pytest.MonkeyP
     assert names == ["IMAGENET1K_V2"]
     with pytest.raises(ValueError, match=r"expect model\.pixels=imagenet, not bgr255"):
         start("bgr255", init_backbone="IMAGENET1K_V2")
-    with pytest.raises(ValueError, match="backbone=resnet50, not for LiteBackbone"):
+    with pytest.raises(ValueError, match="backbone=resnet50, not for TimmBackbone"):
         start("imagenet", "lite", init_backbone="IMAGENET1K_V2")
     with pytest.raises(ValueError, match="both set the backbone: give one"):
         start("imagenet", init_backbone="IMAGENET1K_V2", init_weights="x.safetensors")

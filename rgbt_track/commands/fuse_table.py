@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from rgbt_track.commands.options import DeviceName
@@ -16,14 +15,13 @@ from rgbt_track.image_fusion.inputs import NamedPairs
 from rgbt_track.image_fusion.published import TABLE_7, check_pairs, published_row
 from rgbt_track.image_fusion.scoring import score_fused
 from rgbt_track.io.paths import check_paths
+from rgbt_track.io.tables import print_wide
 from rgbt_track.models.image_networks import (
     find_image_weights,
     load_image_network,
     shipped_networks,
 )
 from rgbt_track.tracking.loading import check_device
-
-_WIDTH = 1000  # characters, so that no column is cut
 
 
 def fuse_table(
@@ -70,14 +68,10 @@ def fuse_table(
     if pairs_set is not None:
         published = Row(published_row(pairs_set), TABLE_7["lrrnet"])
         table.rows[f"LRRNet as published, {pairs_set}"] = published
-    Console(width=max(Console().width, _needed_width(table))).print(table.to_rich())
+    print_wide(table.to_rich())
     if csv is not None:
         table.write_csv(csv)
         typer.echo(f"table in {csv}")
-
-
-def _needed_width(table: Comparison) -> int:
-    return Console(width=_WIDTH).measure(table.to_rich()).maximum
 
 
 def _named(setting: str) -> tuple[str, Path]:

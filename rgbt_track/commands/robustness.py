@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rgbt_track.commands.common import tracker_and_weights
 from rgbt_track.commands.evaluate import claim_tracker, run_with_progress
@@ -28,7 +27,7 @@ from rgbt_track.evaluation.robustness import protocol
 from rgbt_track.evaluation.robustness.disturbances import DISTURBANCES
 from rgbt_track.evaluation.trackers import TrackerSource, short_name
 from rgbt_track.io.paths import check_distinct, check_paths
-from rgbt_track.io.tables import to_rich
+from rgbt_track.io.tables import print_wide, to_rich
 
 _KINDS = "no_tir, no_rgb, no_either, offset, noise_tir, noise_rgb; may be repeated; default all."
 
@@ -88,6 +87,6 @@ def robustness(
     for plan, curves in outcome.values():
         table = protocol.severity_table(plan, curves)
         typer.echo(table.title)
-        Console().print(to_rich(table))
+        print_wide(to_rich(table))
     page = protocol.write_robustness(folder / "report", data, outcome, seed=seed, plots=plots)
     typer.echo(f"results in {folder}, report in {page}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rgbt_track.commands.common import progress_bar
 from rgbt_track.commands.options import (
@@ -33,7 +32,7 @@ from rgbt_track.evaluation.report.tables import overall_table, ranked, to_json
 from rgbt_track.evaluation.report.write import write_report
 from rgbt_track.evaluation.result_files import tracker_folders
 from rgbt_track.io.paths import check_paths
-from rgbt_track.io.tables import to_csv, to_markdown, to_rich
+from rgbt_track.io.tables import print_wide, to_csv, to_markdown, to_rich
 from rgbt_track.progress import ignore_progress
 from rgbt_track.resources import check_choice
 
@@ -146,7 +145,7 @@ def print_scores(
         typer.echo(to_markdown(table), nl=False)
     else:
         typer.echo(table.title)
-        Console().print(to_rich(table))
+        print_wide(to_rich(table))
     for entry in entries:
         for note in entry.scores.notes[:_MAX_NOTES]:
             typer.echo(f"note: {entry.name}: {note}", err=True)

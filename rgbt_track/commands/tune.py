@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from rgbt_track.commands.common import progress_bar
 from rgbt_track.commands.options import (
@@ -30,7 +29,7 @@ from rgbt_track.evaluation.tuning.space import Space, default_space, parse_space
 from rgbt_track.evaluation.tuning.views import FrameCache
 from rgbt_track.io.files import write_text
 from rgbt_track.io.paths import check_paths
-from rgbt_track.io.tables import to_rich
+from rgbt_track.io.tables import print_wide, to_rich
 from rgbt_track.resources import check_choice, require
 from rgbt_track.tracking.loading import load_tracker, own_weights
 
@@ -173,7 +172,7 @@ def _write_search(
     if plots:
         write_text(folder / "history.svg", results.history_plot(result.trials))
         write_text(folder / "settings.svg", results.settings_plot(result.trials, space))
-    Console().print(to_rich(results.summary_table(result.best, result.default)))
+    print_wide(to_rich(results.summary_table(result.best, result.default)))
     if result.default:
         typer.echo(results.gain_text(result.best, result.default))
     return (

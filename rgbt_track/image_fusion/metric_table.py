@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from fusion_modules.image.metrics import METRICS, fusion_metrics
 from rgbt_track.io.files import atomic_path
+from rgbt_track.io.tables import print_wide
 
 HEADINGS = {"MI_paper": "MI (paper)", "MI": "MI (true)", "SSIM": "SSIMm", "VIF": "VIFm"}
 
 Gray = NDArray[np.uint8]
-
-_MAX_WIDTH = 1000  # characters
 
 
 @dataclass
@@ -81,9 +79,7 @@ class MetricTable:
 
     def print(self, **options: Any) -> None:
         """Print ``to_rich(**options)``, wide enough for all columns on any terminal."""
-        table = self.to_rich(**options)
-        width = Console(width=_MAX_WIDTH).measure(table).maximum
-        Console(width=max(Console().width, width)).print(table)
+        print_wide(self.to_rich(**options))
 
     def write_csv(self, path: Path, mean: bool = True) -> None:
         """Write a row per pair, and their mean, to a CSV file, whole or not at all."""

@@ -7,10 +7,13 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
 Cell = str | float | int | None
+
+_MAX_WIDTH = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,9 @@ def to_rich(table: Table) -> RichTable:
         cells = zip(table.columns, row, strict=True)
         rich_table.add_row(*(escape(cell_text(column, value)) for column, value in cells))
     return rich_table
+
+
+def print_wide(table: RichTable) -> None:
+    """Print a table wide enough for all of its columns, since a narrow one cuts names off."""
+    width = Console(width=_MAX_WIDTH).measure(table).maximum
+    Console(width=max(Console().width, width)).print(table)

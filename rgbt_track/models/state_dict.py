@@ -7,6 +7,7 @@ Untrusted files are never unpickled: ``.safetensors`` holds no code, anything el
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,19 @@ def write_state(path: str | Path, state: State, metadata: Mapping[str, str]) -> 
         if not part.parent.is_dir():
             raise FileNotFoundError(part.parent)
         save_file(state, part, metadata={**metadata, DIGEST: state_digest(state)})
+        _sort_metadata(part)
         part.chmod(0o644)
+
+
+def _sort_metadata(file: Path) -> None:
+    """Bring metadata, which safetensors writes in any order, into one: same weights, same bytes."""
+    with file.open("r+b") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        stream.seek(8)
+        stream.write(text.ljust(size))  # padded with spaces, as it was
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:

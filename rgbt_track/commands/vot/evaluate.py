@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from rgbt_track.commands.options import Force
-from rgbt_track.io.tables import to_rich
+from rgbt_track.io.tables import print_wide, to_rich
 from rgbt_track.resources import default_tracker
 from rgbt_track.tracking.loading import read_config
 from rgbt_track.vot import toolkit
@@ -81,7 +81,7 @@ def print_beside_published(scores: Sequence[Score]) -> None:
         for score in scores
     }
     typer.echo("Beside VOT2020-RGBT as published:")
-    Console().print(to_rich(published_vot_rgbt2020(measures)))
+    print_wide(to_rich(published_vot_rgbt2020(measures)))
 
 
 def warn_about_eao(highest: Mapping[str, HighestEAO]) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rgbt_track.commands.options import Force
 from rgbt_track.commands.vot.evaluate import progress_step, toolkit_progress, warn_about_eao
 from rgbt_track.io.files import write_text
-from rgbt_track.io.tables import to_csv, to_markdown, to_rich
+from rgbt_track.io.tables import print_wide, to_csv, to_markdown, to_rich
 from rgbt_track.resources import check_choice
 from rgbt_track.vot import toolkit
 from rgbt_track.vot.paper_table import PAPER_TRACKERS, paper_table
@@ -64,7 +63,7 @@ def vot_table(
             "published rows are left out: they belong to the 60 sequences of VOT2020-RGBT and the "
             "stack vot2020/rgbtir"
         )
-    Console().print(to_rich(table))
+    print_wide(to_rich(table))
     warn_about_eao(toolkit.highest_eao(workspace))
     if out is not None:
         write_text(out, _WRITERS[out.suffix](table))
