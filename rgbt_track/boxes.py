@@ -56,6 +56,15 @@ def iou_xywh(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
+def xywh_from_text(text: str) -> list[float] | None:
+    """'x,y,w,h' -> four numbers; ``None`` for any other text."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+    return values if len(values) == 4 else None
+
+
 def keep_inside_xywh(box_xywh: ArrayLike, width: int, height: int, smallest: float = 1.0) -> Boxes:
     """Move and shrink one box so that it lies inside an image.
 

@@ -82,6 +82,15 @@ def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def assert_child_ends_with_it(parent: subprocess.Popen[str], seconds: float) -> None:
+    """Kill a process that has printed its child's number."""
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
+    parent.kill()
+    assert wait_for(lambda: not is_alive(child), seconds)
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
     """Four sequences of 40 frames, and a tracker that takes 0.3 s a frame."""
@@ -123,11 +132,7 @@ def test_a_program_that_was_started_ends_with_its_starter(tmp_path: Path) -> Non
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     ) as starter:
-        assert starter.stdout is not None
-        child = int(starter.stdout.readline())
-        assert is_alive(child)
-        starter.kill()
-    assert wait_for(lambda: not is_alive(child), 10)
+        assert_child_ends_with_it(starter, 10)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -151,11 +156,7 @@ def test_a_worker_that_is_still_importing_ends_with_its_parent(tmp_path: Path) -
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
-        assert parent.stdout is not None
-        worker = int(parent.stdout.readline())
-        assert is_alive(worker)
-        parent.kill()
-    assert wait_for(lambda: not is_alive(worker), 10)
+        assert_child_ends_with_it(parent, 10)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process keeps the number of its parent")
@@ -171,11 +172,7 @@ def test_a_tracker_that_is_being_loaded_ends_with_the_toolkit(tmp_path: Path) ->
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
-        assert parent.stdout is not None
-        tracker = int(parent.stdout.readline())
-        assert is_alive(tracker)
-        parent.kill()
-    assert wait_for(lambda: not is_alive(tracker), 20)
+        assert_child_ends_with_it(parent, 20)
 
 
 def test_a_program_that_was_started_gives_its_own_status() -> None:

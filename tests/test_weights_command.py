@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 from training_material import tiny_experiment
 
 from rgbt_track.config.parsing import to_mapping
+from rgbt_track.io.files import file_sha256
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import read_weights_config, save_weights
 from rgbt_track.models.state_dict import DIGEST, read_metadata, state_digest
-from rgbt_track.models.weights_list import file_sha256, weights_list
+from rgbt_track.models.weights_list import weights_list
 from rgbt_track.resources import WEIGHTS
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from rgbt_track import load_tracker
+from rgbt_track.boxes import xywh_from_text
 from rgbt_track.commands.common import leave_interrupted, tracker_and_weights
 from rgbt_track.commands.options import (
     DeviceName,
@@ -143,11 +144,8 @@ def track(
 
 def parse_box(text: str) -> list[float]:
     """'x,y,w,h' -> four numbers; ``ValueError`` quotes an invalid text."""
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4:
+    values = xywh_from_text(text)
+    if values is None:
         raise ValueError(f"--box is {text!r}; expected x,y,w,h, for instance 477,139,80,233")
     return values
 

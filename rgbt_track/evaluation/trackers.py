@@ -6,7 +6,6 @@ and the digest of the weights; a folder of another tracker is refused.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import warnings
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.config.run_files import WEIGHTS_SUFFIXES, run_label
 from rgbt_track.config.yaml_files import parse_json
-from rgbt_track.io.files import write_text
+from rgbt_track.io.files import file_sha256, write_text
 from rgbt_track.user_modules import find_user_module
 
 FINGERPRINT_FILE = "tracker.json"
@@ -121,7 +120,7 @@ def describe_tracker(
 
     config = read_config(name)
     file = Path(weights) if weights is not None else own_weights(config, name)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+    digest = file_sha256(file) if file else None
     settings = {key: to_mapping(getattr(config, key)) for key in ("model", "tracking")}
     return {
         "tracker": config.name,

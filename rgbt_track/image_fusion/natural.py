@@ -78,13 +78,12 @@ class NaturalLook:
         """The running mean of the weights; it begins anew where the scene does."""
         small = cv2.resize(visible, (64, 64), interpolation=cv2.INTER_AREA)
         past, self._visible = self._visible, np.asarray(small, np.float32)
-        is_same_scene = (
+        if (
             past is not None
             and self._weights is not None
             and self._weights.shape == weights.shape
             and float(np.abs(self._visible - past).mean()) < _SCENE_CHANGE
-        )
-        if is_same_scene and self._weights is not None:
+        ):
             memory = np.float32(self.settings.memory)
             weights = memory * self._weights + (1 - memory) * weights
         self._weights = weights

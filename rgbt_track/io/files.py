@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+_CHUNK = 1 << 20  # bytes read at a time
 
 
 def output_path(path: str | Path) -> Path:
@@ -113,3 +116,12 @@ def read_lines(path: str | Path) -> list[str]:
     while lines and not lines[-1]:
         lines.pop()
     return lines
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

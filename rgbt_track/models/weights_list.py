@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from rgbt_track.config.parsing import from_mapping
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.models.state_dict import DIGEST, read_metadata, read_state, state_digest
 from rgbt_track.resources import WEIGHTS
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,6 @@ def weights_list() -> WeightsList:
     """The list of ``weights/list.yaml``."""
     path = WEIGHTS / "list.yaml"
     return from_mapping(WeightsList, read_yaml(path), str(path))
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def identify(path: Path, sha256: str) -> str:

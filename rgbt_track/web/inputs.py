@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rgbt_track.boxes import xywh_from_text
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.io.images import IMAGE_SUFFIXES, natural_key
 from rgbt_track.io.pairing import PairedFrames
@@ -90,11 +91,8 @@ def check_first_pair(pair: Pair | None) -> Pair:
 
 def parse_box(text: str) -> list[float]:
     """'x, y, w, h' -> four numbers; ``ValueError`` quotes another text."""
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4:
+    values = xywh_from_text(text)
+    if values is None:
         given = f"the target is {text!r}" if text.strip() else "there is no target"
         raise ValueError(f"{given}: draw a box around it in either image, or type x, y, w, h")
     return values

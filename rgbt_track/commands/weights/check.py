@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rgbt_track.models.weights_list import file_sha256, identify
+from rgbt_track.io.files import file_sha256
+from rgbt_track.models.weights_list import identify
 
 
 def check_weights(
