@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from rgbt_track.config.tracker import AnchorConfig
+from rgbt_track.config.tracker import AnchorConfig, ModelConfig
 from rgbt_track.models.anchors import decode_offsets
+from rgbt_track.models.build import build_network
 from rgbt_track.models.heads.anchor_free import AnchorFreeHead, pixelwise_correlation
 from rgbt_track.pairs.point_targets import PointTargets
 
@@ -26,9 +29,9 @@ def test_pixelwise_correlation_against_loops() -> None:
                     torch.testing.assert_close(maps[item, index, row, column], product)
 
 
-def head(levels: int = 1) -> AnchorFreeHead:
+def head(levels: int = 1, **options: Any) -> AnchorFreeHead:
     torch.manual_seed(1)
-    return AnchorFreeHead([6] * levels, [8] * levels, template_cells=5).eval()
+    return AnchorFreeHead([6] * levels, [8] * levels, template_cells=5, **options).eval()
 
 
 def response(module: AnchorFreeHead, levels: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,8 +67,82 @@ def test_offsets_are_the_distances_to_the_four_sides() -> None:
     torch.testing.assert_close(box, torch.tensor(expected))
 
 
+@pytest.mark.parametrize("levels", [1, 2])
+def test_box_features_tell_search_crops_apart_that_correlate_alike(levels: int) -> None:
+    """A kernel of zeros sees nothing: what is left of a difference comes from the features."""
+    for options, differs in (({}, False), ({"box_features": True}, True)):
+        module = head(levels, tower=0, **options)
+        kernels = [(torch.zeros_like(a), torch.zeros_like(b)) for a, b in _kernels(module, levels)]
+        (cls_a, loc_a), (cls_b, loc_b) = (
+            module(kernels, [torch.randn(1, 6, 11, 11) for _ in range(levels)]) for _ in range(2)
+        )
+        assert torch.equal(cls_a, cls_b)
+        assert torch.equal(loc_a, loc_b) is not differs
+
+
+def test_box_features_lie_on_the_grid_of_the_response() -> None:
+    """A change of one search cell moves the boxes within its two 3x3 neighbourhoods alone."""
+    module = head(tower=0, box_features=True)
+    kernels = [(torch.zeros_like(a), torch.zeros_like(b)) for a, b in _kernels(module, 1)]
+    search = torch.randn(1, 6, 11, 11)
+    changed = search.clone()
+    changed[..., 5, 7] += 1.0  # the cell right of the center by two
+    moved = (module(kernels, [search])[1] != module(kernels, [changed])[1])[0].any(0)
+    rows, columns = torch.nonzero(moved, as_tuple=True)
+    center = (rows.float().mean().item(), columns.float().mean().item())
+    assert center == (3, 5) and len(rows) == 9  # of 7x7 cells, the middle one is (3, 3)
+
+
+def test_folding_leaves_the_response_as_it_is() -> None:
+    module = head(2, tower=4, box_features=True)
+    for norm in module.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.running_mean, -1, 1)  # type: ignore[arg-type]
+            torch.nn.init.uniform_(norm.running_var, 0.5, 2)  # type: ignore[arg-type]
+    kernels, search = _kernels(module, 2), [torch.randn(1, 6, 11, 11) for _ in range(2)]
+    before = module(kernels, search)
+    for part in [*module.cls, *module.loc]:
+        part.fold()  # type: ignore[operator]
+    for folded, plain in zip(module(kernels, search), before, strict=True):
+        torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_head_args_reach_the_head() -> None:
+    model = ModelConfig(
+        backbone="lite",
+        neck_channels=8,
+        head_channels=8,
+        head="anchor_free",
+        anchors=AnchorConfig(ratios=(1.0,), scales=(6.0,)),
+        head_args={"tower": 3, "box_features": True},
+    )
+    module = build_network(model, seed=0).fused_rpn_head
+    assert isinstance(module, AnchorFreeHead) and len(module.loc_tower) == 3
+    assert module.loc[0].features is True and module.cls[0].features is False
+
+
+@pytest.mark.parametrize(
+    ("head_name", "arguments", "message"),
+    [
+        ("anchor_free", {"towers": 3}, "head_args of 'anchor_free'.*towers"),
+        ("anchor_free", {"tower": 99}, "tower is 99; expected 0 to 16"),
+        ("anchor_free", {"planes": 2}, "head_args of 'anchor_free'.*planes"),
+        ("rpn", {"tower": 2}, "head_args of 'rpn'.*tower"),
+    ],
+)
+def test_wrong_head_args_are_named(head_name: Any, arguments: Any, message: str) -> None:
+    anchors = AnchorConfig(ratios=(1.0,), scales=(6.0,))
+    model = ModelConfig(backbone="lite", head=head_name, anchors=anchors, head_args=arguments)
+    with pytest.raises(ValueError, match=message):
+        build_network(model, seed=0)
+
+
+def _kernels(module: AnchorFreeHead, levels: int) -> Any:
+    return module.kernels([torch.randn(1, 6, 5, 5) for _ in range(levels)])
+
+
 def test_every_parameter_learns() -> None:
-    module = head().train()
+    module = head(box_features=True).train()
     cls, loc = response(module)
     (cls.sum() + loc.sum()).backward()
     missing = [name for name, p in module.named_parameters() if p.grad is None]

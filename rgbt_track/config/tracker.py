@@ -45,7 +45,7 @@ class AnchorConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: what is built. ``backbone_args`` and ``fusion_args`` go to the constructors.
+    """The network: what is built. ``..._args`` go to the constructors.
 
     ``early_fusion`` makes one picture of both crops before the backbone, which then has the branch
     ``rgb`` alone: the name of shipped image-fusion weights (``lrrnet``), or a file.
@@ -67,6 +67,7 @@ class ModelConfig:
     branches: tuple[str, ...] = ("rgb", "tir", "fused")
     head: Literal["rpn", "anchor_free", "matching"] = "rpn"
     head_channels: int | tuple[int, ...] = 256
+    head_args: dict[str, Any] = field(default_factory=dict)
     target_encoding: bool = False
     anchors: AnchorConfig = AnchorConfig()
 
@@ -75,6 +76,7 @@ class ModelConfig:
         check_bounds(self, neck_channels=channels, head_channels=channels, template_cells=(1, 64))
         check_arguments("backbone_args", self.backbone_args)
         check_arguments("fusion_args", self.fusion_args)
+        check_arguments("head_args", self.head_args)
 
     @property
     def is_learned(self) -> bool:

@@ -116,18 +116,24 @@ def _neck(model: ModelConfig, channels: Sequence[int]) -> Neck | NoNeck:
 
 def _rpn_head(model: ModelConfig, channels: Sequence[int]) -> Head:
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
-    return MultiRPN(channels, hidden, anchor_count(model.anchors))
+    return _head(model, MultiRPN, channels, hidden, anchor_count(model.anchors))
 
 
 def _anchor_free_head(model: ModelConfig, channels: Sequence[int]) -> Head:
     _one_square_anchor(model)
     hidden = _per_level(model.head_channels, len(channels), "head_channels")
     planes = PLANES if model.target_encoding else 0
-    return AnchorFreeHead(channels, hidden, model.template_cells, planes=planes)
+    return _head(model, AnchorFreeHead, channels, hidden, model.template_cells, planes)
 
 
 def _matching_head(model: ModelConfig, channels: Sequence[int]) -> Head:
-    return MatchingHead(_one_square_anchor(model) / model.anchors.stride)
+    return _head(model, MatchingHead, _one_square_anchor(model) / model.anchors.stride)
+
+
+def _head(model: ModelConfig, head: Callable[..., Head], *fixed: Any) -> Head:
+    """The head of these fixed arguments and of ``head_args``."""
+    heads = {model.head: functools.partial(head, *fixed)}
+    return _construct("head", model.head, heads, model.head_args)  # type: ignore[no-any-return]
 
 
 def _one_square_anchor(model: ModelConfig) -> float:

@@ -19,6 +19,7 @@ from rgbt_track.models.interface import BranchKernels, Head, Response
 
 _SIZES = 2  # maps that tell the target's width and height
 _LARGEST_LOG = 3.0  # a distance of 20 half anchors lies outside of every crop
+_LONGEST_TOWER = 16
 _FIRST_LOGIT = 2.0  # background is likely before anything is learned
 
 
@@ -29,9 +30,11 @@ class AnchorFreeHead(Head):
         channels: channels of each level.
         hidden: channels of each level's correlation; the towers have those of the first one.
         template_cells: side of the template in cells; the correlation kernel has two less.
-        tower: separable convolutions after the correlation, for the score and for the box.
         planes: maps beside the template's features, of which the last two tell the target's size
             (see ``target_planes``); 0 for none.
+        tower: separable convolutions after the correlation, for the score and for the box.
+        box_features: the box is read from the search features too, not from their correlation
+            alone, which is blurred by the size of its kernel.
     """
 
     def __init__(
@@ -39,15 +42,19 @@ class AnchorFreeHead(Head):
         channels: Sequence[int],
         hidden: Sequence[int],
         template_cells: int,
-        tower: int = 2,
         planes: int = 0,
+        *,
+        tower: int = 2,
+        box_features: bool = False,
     ) -> None:
         super().__init__()
+        if not 0 <= tower <= _LONGEST_TOWER:
+            raise ValueError(f"tower is {tower}; expected 0 to {_LONGEST_TOWER} convolutions")
         width, pixels = hidden[0], (template_cells - 2) ** 2
         sizes = list(zip(channels, hidden, strict=True))
         parts = [(*size, pixels, width, planes) for size in sizes]
         self.cls = nn.ModuleList(JoinedCorrelation(*part) for part in parts)
-        self.loc = nn.ModuleList(JoinedCorrelation(*part) for part in parts)
+        self.loc = nn.ModuleList(JoinedCorrelation(*part, features=box_features) for part in parts)
         self.size = nn.Linear(_SIZES, width) if planes else None
         self.cls_tower = _tower(width, tower)
         self.loc_tower = _tower(width, tower)
@@ -85,17 +92,26 @@ class JoinedCorrelation(Foldable):
 
     ``pixels`` is h * h, the number of pixel-wise maps; ``adjust_kernel`` makes the kernel of the
     template and of the ``planes`` beside it. The target's size goes along with the kernel, as two
-    channels more.
+    channels more. With ``features`` the search features themselves are joined to the maps.
     """
 
-    def __init__(self, channels: int, hidden: int, pixels: int, out: int, planes: int = 0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden: int,
+        pixels: int,
+        out: int,
+        planes: int = 0,
+        features: bool = False,
+    ) -> None:
         super().__init__()
-        self.hidden, self.planes = hidden, planes
+        self.hidden, self.planes, self.features = hidden, planes, features
+        maps = hidden + pixels + (hidden if features else 0)
         self.adjust_kernel = _separable(channels + planes, hidden, padding=0)
         self.adjust_search = _separable(channels, hidden, padding=0)
-        self.norm: nn.Module = nn.BatchNorm2d(hidden + pixels)
+        self.norm: nn.Module = nn.BatchNorm2d(maps)
         self.join = ConvNorm(
-            nn.Conv2d(hidden + pixels, out, 1, bias=False),
+            nn.Conv2d(maps, out, 1, bias=False),
             nn.BatchNorm2d(out),
             nn.ReLU(inplace=True),
         )
@@ -128,6 +144,8 @@ class JoinedCorrelation(Foldable):
         kernel = kernel[:, : self.hidden]
         search = self.adjust_search(search)
         maps = [depthwise_correlation(search, kernel), pixelwise_correlation(search, kernel)]
+        if self.features:
+            maps.append(_inner(search, kernel))
         return self.join(self.norm(torch.cat(maps, 1)))
 
 
@@ -137,11 +155,16 @@ def pixelwise_correlation(search: Tensor, kernel: Tensor) -> Tensor:
     (B, C, H, H) and (B, C, h, h) -> (B, h * h, S, S), S = H - h + 1: the search cells are those on
     which a correlation without padding is centered. ``h`` is odd.
     """
-    rim = kernel.shape[-1] // 2
-    inner = search[..., rim : search.shape[-2] - rim, rim : search.shape[-1] - rim]
+    inner = _inner(search, kernel)
     batch, channels, height, width = inner.shape
     products = torch.bmm(kernel.flatten(2).transpose(1, 2), inner.flatten(2))
     return (products / channels).reshape(batch, -1, height, width)
+
+
+def _inner(search: Tensor, kernel: Tensor) -> Tensor:
+    """The search cells (B, C, S, S) on which a correlation with the kernel is centered."""
+    rim = kernel.shape[-1] // 2
+    return search[..., rim : search.shape[-2] - rim, rim : search.shape[-1] - rim]
 
 
 def _tower(channels: int, length: int) -> nn.Sequential:
