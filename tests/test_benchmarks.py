@@ -49,3 +49,14 @@ def test_the_cost_of_a_further_target(load, capsys: pytest.CaptureFixture[str]) 
     rows = capsys.readouterr().out.splitlines()
     assert re.match(r" +1 +\S+ ms +\S+ ms +1\.00 +1\.00", rows[2])
     assert re.match(r" +2 +\S+ ms +\S+ ms +-?\d\.\d\d", rows[3])
+
+
+def test_the_parts_of_a_frame_make_up_the_frame(load, capsys: pytest.CaptureFixture[str]) -> None:
+    load("frame_parts").main(
+        ["matching", "--engine", "torch", "--precision", "fp32", "--turns", "1"]
+    )
+    rows = [row.rsplit(maxsplit=1) for row in capsys.readouterr().out.splitlines()[1:]]
+    times = {name.strip(): float(value) for name, value in rows}
+    assert {"crops", "decision", "selection of a box", "the rest"} < set(times)
+    whole = times.pop("a frame")
+    assert whole > 0 and sum(times.values()) == pytest.approx(whole, abs=0.01)

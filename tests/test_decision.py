@@ -11,7 +11,7 @@ from rgbt_track.tracking.decision import (
     DecisionContext,
     peak_margin,
 )
-from rgbt_track.tracking.selection import select_anchor
+from rgbt_track.tracking.selection import select_anchors
 
 SIZE = 15
 
@@ -37,7 +37,7 @@ def decide(
     """The decision of one frame; boxes are selected with neither penalty nor window."""
     count = len(next(iter(responses.values())).logit)
     select = partial(
-        select_anchor,
+        select_anchors,
         anchors=AnchorConfig(ratios=(1.0,) * count),
         size_in_crop=(64.0, 64.0),
         penalty_k=0.0,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,9 @@ _MEMORY = {"adaptive": 0.7, "agreement": 0.9}  # share of the past in a branch's
 _LOWEST_RELIABILITY = 0.05  # a branch that failed its calibration still counts where it is alone
 _LOWEST_PROBABILITY = 1e-6  # keeps the mean of the offsets defined where all are background
 
-Select = Callable[[Array, Array], Selection]
-"""Probabilities (k, S, S) and offsets (4, k, S, S) -> the best anchor after penalty and window."""
+Select = Callable[[Array, Array], list[Selection]]
+"""Probabilities (B, k, S, S) and offsets (B, 4, k, S, S) of B responses -> the best anchor of each
+after penalty and window."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class DecisionContext:
     """What a rule may use beside the responses.
 
     Args:
-        select: the box, in crop pixels, that the tracker would select from a response, a branch's
-            or a joined one.
+        select: the boxes, in crop pixels, that the tracker would select from responses, those of
+            branches or joined ones.
         confidence: per branch, as the rule rated it on the last frame; empty on the first.
         reliability: per branch, its overlap with the target in the calibration; a branch that was
             not calibrated is missing.
@@ -107,9 +109,10 @@ def decide_adaptive(responses: Mapping[str, BranchResponse], context: DecisionCo
     comes from the branches that rate it as the target.
     """
     memory = memory_of("adaptive", context.constants)
-    confidence = _running_confidence(responses, context, memory)
+    stacked = _stack(responses)
+    confidence = _running_confidence(stacked, context, memory)
     weights = branch_weights(confidence, context.reliability, context.constants)
-    return _join(responses, list(weights.values()), confidence)
+    return _join(stacked, list(weights.values()), confidence)
 
 
 def decide_by_agreement(
@@ -124,14 +127,12 @@ def decide_by_agreement(
     margin) times reliability wins; it is joined as in ``adaptive``, the other branches have no
     weight.
     """
-    boxes = {
-        name: cxcywh_to_xywh(context.select(response.probability, response.loc).box_cxcywh)
-        for name, response in responses.items()
-    }
+    stacked = _stack(responses)
+    selections = context.select(stacked.probability, stacked.loc)
+    boxes = cxcywh_to_xywh([selection.box_cxcywh for selection in selections])
     constants = context.constants
-    confidence = _running_confidence(responses, context, memory_of("agreement", constants))
-    stacked = np.stack(list(boxes.values()))
-    agrees = iou_xywh(stacked[:, None], stacked) > constants.agreement
+    confidence = _running_confidence(stacked, context, memory_of("agreement", constants))
+    agrees = iou_xywh(boxes[:, None], boxes) > constants.agreement
     np.fill_diagonal(agrees, True)
     groups = [
         [other for other, joins in zip(responses, row, strict=True) if joins] for row in agrees
@@ -144,18 +145,31 @@ def decide_by_agreement(
     group = groups[max(range(len(groups)), key=lambda i: (sums[i], leaders[i]))]
     weights = branch_weights(confidence, context.reliability, context.constants)
     joined = [weights[name] if name in group else 0.0 for name in responses]
-    return _join(responses, joined, confidence)
+    return _join(stacked, joined, confidence)
+
+
+class _Stacked(NamedTuple):
+    """The responses of B branches: names, logits and probabilities (B, k, S, S), offsets."""
+
+    names: tuple[str, ...]
+    logit: Array
+    probability: Array
+    loc: Array
+
+
+def _stack(responses: Mapping[str, BranchResponse]) -> _Stacked:
+    logit = np.stack([response.logit for response in responses.values()])
+    loc = np.stack([response.loc for response in responses.values()])
+    return _Stacked(tuple(responses), logit, sigmoid(logit), loc)
 
 
 def _running_confidence(
-    responses: Mapping[str, BranchResponse], context: DecisionContext, memory: float
+    stacked: _Stacked, context: DecisionContext, memory: float
 ) -> dict[str, float]:
     """Running mean of each branch's peak margin; ``memory`` is the share of the past."""
     constants, confidence = context.constants, {}
-    for name, response in responses.items():
-        margin = peak_margin(
-            response.probability, constants.peak_radius, constants.second_peak_weight
-        )
+    for name, probability in zip(stacked.names, stacked.probability, strict=True):
+        margin = peak_margin(probability, constants.peak_radius, constants.second_peak_weight)
         confidence[name] = memory * context.confidence.get(name, margin) + (1 - memory) * margin
     return confidence
 
@@ -183,18 +197,14 @@ def branch_weights(
     }
 
 
-def _join(
-    responses: Mapping[str, BranchResponse], weights: list[float], confidence: dict[str, float]
-) -> Decision:
+def _join(stacked: _Stacked, weights: list[float], confidence: dict[str, float]) -> Decision:
     """Weighted mean of the logits, and of the offsets with weight times probability."""
     weight = np.array(weights)[:, None, None, None]
     weight /= weight.sum()
-    logit = (weight * np.stack([response.logit for response in responses.values()])).sum(0)
-    probability = np.stack([response.probability for response in responses.values()])
+    logit = (weight * stacked.logit).sum(0)
     # Where every branch rates an anchor as background, each counts by its weight.
-    share = weight * np.maximum(probability, _LOWEST_PROBABILITY)
-    loc = np.stack([response.loc for response in responses.values()])
-    loc = (share[:, None] * loc).sum(0) / share.sum(0)
+    share = weight * np.maximum(stacked.probability, _LOWEST_PROBABILITY)
+    loc = (share[:, None] * stacked.loc).sum(0) / share.sum(0)
     return Decision(sigmoid(logit), loc, confidence)
 
 

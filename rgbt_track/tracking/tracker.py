@@ -28,7 +28,7 @@ from rgbt_track.tracking.decision import DECISIONS, DecisionContext
 from rgbt_track.tracking.geometry import CropGeometry, PysotGeometry
 from rgbt_track.tracking.identity import check_owner, tracker_identity
 from rgbt_track.tracking.recalibration import recalibrate
-from rgbt_track.tracking.selection import select_anchor
+from rgbt_track.tracking.selection import select_anchor, select_anchors
 from rgbt_track.tracking.state import TrackState
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Tracker:
         # Decision-level fusion of the branches.
         width, height = np.array(state.size) * self.geometry.scale(state, region)
         select = partial(
-            select_anchor,
+            select_anchors,
             anchors=self.config.model.anchors,
             size_in_crop=(width, height),
             penalty_k=settings.penalty_k,
@@ -198,7 +198,7 @@ class Tracker:
         context = DecisionContext(select, state.confidence, state.reliability, constants)
         decision = self._decide(responses, context)
         # Best anchor after SiamRPN's penalty and cosine window.
-        selection = select(decision.probability, decision.loc)
+        selection = select(decision.probability[None], decision.loc[None])[0]
         # Back to image coordinates; the size follows at SiamRPN's rate.
         box = self.geometry.to_image(selection.box_cxcywh, state, region)
         rate = selection.penalty * selection.probability * settings.size_lr

@@ -9,6 +9,7 @@ anchor, so that decision, penalty and cosine window are the same for both heads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -73,8 +74,8 @@ class AnchorFreeHead(Head):
 
     def forward(self, kernels: BranchKernels, search: Sequence[Tensor]) -> Response:
         rows = list(zip(self.cls, self.loc, kernels, search, strict=True))
-        cls = torch.stack([cls(kernel[0], level) for cls, _, kernel, level in rows]).sum(0)
-        loc = torch.stack([loc(kernel[1], level) for _, loc, kernel, level in rows]).sum(0)
+        cls = reduce(torch.add, (cls(kernel[0], level) for cls, _, kernel, level in rows))
+        loc = reduce(torch.add, (loc(kernel[1], level) for _, loc, kernel, level in rows))
         if self.size is not None:
             loc = loc + self.size(self.loc[0].size_in_template(kernels[0][1]))[..., None, None]  # type: ignore[operator]
         return Response(self.cls_out(self.cls_tower(cls)), self._offsets(loc))
