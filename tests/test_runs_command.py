@@ -9,7 +9,9 @@ from conftest import Run
 from training_material import tiny_experiment
 
 from rgbt_track.config.parsing import to_mapping
+from rgbt_track.config.run_files import weights_file
 from rgbt_track.io.images import read_rgb
+from rgbt_track.tracking.loading import read_config
 from rgbt_track.training.runs import differing_settings, list_runs
 
 
@@ -61,6 +63,12 @@ def test_the_command_shows_and_draws_them(run: Run, runs: Path) -> None:
     assert "best AO" in run("runs", runs)[1]
 
 
+def test_long_names_are_printed_whole(run: Run, tmp_path: Path) -> None:
+    name = "_".join(["fusion_with_a_long_name"] * 6)
+    make_run(tmp_path / name, [0.5], when=1_700_000_000)
+    assert name in run("runs", tmp_path)[1]
+
+
 def test_what_is_no_run_is_refused(run: Run, tmp_path: Path, runs: Path) -> None:
     assert "no such folder" in run("runs", tmp_path / "none")[2]
     assert "no training run in it" in run("runs", runs / "notes")[2]
@@ -77,3 +85,14 @@ def test_a_class_of_somebodys_in_a_run_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "x" / "evil_fusions.py").write_text("raise SystemExit('imported')\n")
     (found,) = list_runs(tmp_path)
     assert found.settings["model.fusion"] == "evil_fusions:Evil"
+
+
+def test_an_empty_name_is_not_the_run_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path / "x", [0.5], when=1_700_000_000)
+    monkeypatch.chdir(tmp_path / "x")
+    assert weights_file(".") is not None and weights_file("") is None
+    (tmp_path / "x" / "export.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="unknown name '' for experiments; valid: "):
+        read_config("")

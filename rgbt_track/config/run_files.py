@@ -17,8 +17,11 @@ RUN_WEIGHTS = (BEST, WEIGHTS, f"{CHECKPOINTS}/{LAST}")
 def weights_file(name: str | Path) -> Path | None:
     """The weights file that a tracker's name is, or that its run's folder holds.
 
-    A file need not exist; ``None`` for a name that is neither.
+    A file need not exist; ``None`` for a name that is neither, and for an empty one, which would
+    be the current folder.
     """
+    if not str(name):
+        return None
     path = Path(name)
     if path.suffix in WEIGHTS_SUFFIXES and not path.is_dir():
         return path

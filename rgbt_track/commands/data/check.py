@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from rgbt_track.commands.common import progress_bar
 from rgbt_track.commands.options import DatasetName, RootFolder, SplitName
 from rgbt_track.data.check import Issue, Report, inspect_dataset
+from rgbt_track.io.tables import print_wide
 
 _MAX_LINES = 40
 
@@ -57,4 +57,4 @@ def _print_summary(dataset: str, report: Report) -> None:
     table = Table("data set", "sequences", "frames", "images decoded", "errors", "notes")
     counts = (report.sequences, report.frames, report.images, kinds["error"], kinds["note"])
     table.add_row(Path(dataset).stem, *map(str, counts))
-    Console().print(table)
+    print_wide(table)

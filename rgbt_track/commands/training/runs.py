@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rgbt_track.io.images import check_image_name
 from rgbt_track.io.paths import check_paths
-from rgbt_track.io.tables import to_csv, to_markdown, to_rich
+from rgbt_track.io.tables import print_wide, to_csv, to_markdown, to_rich
 from rgbt_track.resources import check_choice, require
 from rgbt_track.training.runs import list_runs, runs_table
 
@@ -38,7 +37,7 @@ def runs(
     if format == "table":
         shown = to_rich(table)
         shown.columns[-1].justify = "left"  # text, unlike the others
-        Console().print(shown)
+        print_wide(shown)
     else:
         typer.echo(to_csv(table) if format == "csv" else to_markdown(table), nl=False)
     if plot is not None:

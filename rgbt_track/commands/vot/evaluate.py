@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -68,7 +67,7 @@ def run_toolkit(workspace: Path, trackers: Sequence[str], *, force: bool = False
     # By label, which says when a network is untrained.
     scores = [replace(score, tracker=tracker_label(registry, score.tracker)) for score in scores]
     highest = toolkit.highest_eao(workspace)
-    Console().print(score_table(scores, highest))
+    print_wide(score_table(scores, highest))
     warn_about_eao(highest)
     typer.echo(f"report: {file}")
     return scores

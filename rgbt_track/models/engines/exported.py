@@ -81,8 +81,8 @@ class Export:
 
 
 def is_export(path: str | Path) -> bool:
-    """Whether this is the folder of an exported tracker."""
-    return (Path(path) / METADATA).is_file()
+    """Whether this is the folder of an exported tracker; an empty name is no folder."""
+    return str(path) != "" and (Path(path) / METADATA).is_file()
 
 
 def read_export(folder: str | Path) -> Export:
