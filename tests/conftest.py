@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
 import pytest
 
 from rgbt_track.cli import main
+
+# Neither a test nor a process that one starts writes into the user's folders.
+os.environ["RGBT_TRACK_CACHE"] = "off"
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 import torch
 
+from rgbt_track.synthetic.dataset import synthesize_sequences
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -49,6 +51,12 @@ def test_the_cost_of_a_further_target(load, capsys: pytest.CaptureFixture[str]) 
     rows = capsys.readouterr().out.splitlines()
     assert re.match(r" +1 +\S+ ms +\S+ ms +1\.00 +1\.00", rows[2])
     assert re.match(r" +2 +\S+ ms +\S+ ms +-?\d\.\d\d", rows[3])
+
+
+def test_a_start_that_fails_says_what_the_command_said(load, tmp_path: Path) -> None:
+    (scene,) = synthesize_sequences(tmp_path, count=1, frames=2)
+    with pytest.raises(ValueError, match="unknown name 'lrrtrack_big'"):
+        load("start_time").run("lrrtrack_big", "fp32", "auto", "off", scene)
 
 
 def test_the_parts_of_a_frame_make_up_the_frame(load, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,11 +16,12 @@ import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
+from rgbt_track.config.experiments import is_pysot_config
 from rgbt_track.config.tracker import AnchorConfig, ModelConfig
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import load_weights
 from rgbt_track.models.network import RGBTNetwork
-from rgbt_track.models.pysot import is_pysot_config, load_pysot_checkpoint, load_pysot_config
+from rgbt_track.models.pysot import load_pysot_checkpoint, load_pysot_config
 from rgbt_track.models.state_dict import is_pysot_state
 
 State = dict[str, Tensor]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.resources import find_yaml, names
+
+_PYSOT_SECTIONS = {"BACKBONE", "RPN"}
 
 Task = Literal["tracking", "image_fusion"]
 
@@ -17,6 +20,11 @@ def read_task(path: Path) -> str:
     Raises ``ValueError`` in one line for a file that is no YAML.
     """
     return str(read_yaml(path).get("task", "tracking"))
+
+
+def is_pysot_config(values: Mapping[str, Any]) -> bool:
+    """Whether a YAML mapping is pysot's and not ours: pysot's sections are in capitals."""
+    return "META_ARC" in values or set(values) >= _PYSOT_SECTIONS
 
 
 def experiment_names(task: Task) -> list[str]:

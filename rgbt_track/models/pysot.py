@@ -7,7 +7,6 @@ both modalities. What cannot be represented is refused in one line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,6 @@ _TRACK = {
     "CONTEXT_AMOUNT": ("context", 0.5),
 }
 _TRACKERS = ("SiamRPNTracker", "SiamRPNLTTracker")
-
-
-def is_pysot_config(values: Mapping[str, Any]) -> bool:
-    """Whether a YAML mapping is pysot's and not ours: pysot's sections are in capitals."""
-    return "META_ARC" in values or {"BACKBONE", "RPN"} <= set(values)
 
 
 def load_pysot_config(path: str | Path, *, fusion: str = "llrr_light") -> Config:

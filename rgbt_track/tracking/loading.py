@@ -7,15 +7,18 @@ most of the time to the first box.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgbt_track.config.experiments import find_experiment
+from rgbt_track.config.experiments import find_experiment, is_pysot_config
 from rgbt_track.config.run_files import RUN_WEIGHTS, weights_file
 from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.models.engines.exported import graph_engine, is_export, read_export
+from rgbt_track.models.engines.graph_cache import GraphCache
+from rgbt_track.models.engines.graph_source import GraphSource, create_graph_engine
 from rgbt_track.resources import WEIGHTS
 from rgbt_track.tracking.tracker import Tracker
 
@@ -70,12 +73,31 @@ def load_tracker(
         if export.format != "torch":
             return Tracker(graph_engine(export, engine, str(device)), config)
         engine, precision = export.choose_engine(engine), export.precision
+    engine = choose_engine(engine, precision, device, is_learned=config.model.has_graphs)
+    build = partial(_prepared_network, name, config, weights)
+    if engine != "torch":
+        cache = _graph_cache(name, config, weights)
+        source = GraphSource(build, config.tracking.template_size, cache)
+        if not source.is_known:
+            source.build()  # now, for the errors in its weights
+        return Tracker(create_graph_engine(source, config, engine, precision), config)
     from rgbt_track.models.engines.create import create_engine
+
+    return Tracker(create_engine(build(), config, device, engine, precision), config)
+
+
+def _graph_cache(name: str | Path, config: Config, weights: str | Path | None) -> GraphCache | None:
+    """Where graphs of a network with weights are kept; ``None`` for one with random ones."""
+    file = Path(weights) if weights is not None else own_weights(config, name)
+    if file is None or not file.is_file():  # which is refused where the weights are read
+        return None
+    return GraphCache.of_network(config, file)
+
+
+def _prepared_network(name: str | Path, config: Config, weights: str | Path | None) -> RGBTNetwork:
     from rgbt_track.models.inference import prepare_for_inference
 
-    engine = choose_engine(engine, precision, device, is_learned=config.model.has_graphs)
-    network = prepare_for_inference(load_network(name, config, weights))
-    return Tracker(create_engine(network, config, device, engine, precision), config)
+    return prepare_for_inference(load_network(name, config, weights))
 
 
 def load_network(
@@ -98,7 +120,7 @@ def load_network(
             f"{config.name} has no trained weights here: its boxes are meaningless until you "
             "train it or give weights=FILE",
             UntrainedWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return network
 
@@ -118,8 +140,6 @@ def read_config(name: str | Path) -> Config:
         from rgbt_track.models.checkpoint import read_weights_config
 
         return check_own_classes(read_weights_config(file), file)
-    from rgbt_track.models.pysot import is_pysot_config, load_pysot_config
-
     try:
         path = find_experiment(name, "tracking")
     except FileNotFoundError:
@@ -130,6 +150,8 @@ def read_config(name: str | Path) -> Config:
             f"{', '.join(RUN_WEIGHTS)} in it"
         ) from None
     if is_pysot_config(read_yaml(path)):
+        from rgbt_track.models.pysot import load_pysot_config
+
         return load_pysot_config(path)
     return load_config(path)
 

@@ -15,8 +15,10 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rgbt_track.models.engines.graph_cache import GraphCache
 from rgbt_track.models.engines.graph_engine import GraphRunner
 from rgbt_track.resources import check_choice, require
+from rgbt_track.threads import default_threads
 
 if TYPE_CHECKING:
     import torch
@@ -93,17 +95,18 @@ def _is_installed(engine: str) -> bool:
 
 
 def create_runner(
-    engine: str, read: Callable[[str, int], Any], threads: int = 0, precision: str = "fp32"
+    engine: str,
+    read: Callable[[str, int], Any],
+    threads: int = 0,
+    precision: str = "fp32",
+    cache: GraphCache | None = None,
 ) -> GraphRunner:
-    """What runs graphs with "onnxruntime" or "openvino"; ``read`` as their runners take it."""
-    if not threads:
-        import torch
-
-        threads = torch.get_num_threads()
+    """What runs graphs with "onnxruntime" or "openvino"; the others as their runners take them."""
+    threads = threads or default_threads()
     if engine == "openvino":
         from rgbt_track.models.engines.openvino_engine import OpenVINORunner
 
-        return OpenVINORunner(read, threads, precision)
+        return OpenVINORunner(read, threads, precision, cache)
     from rgbt_track.models.engines.onnxruntime_engine import OnnxRuntimeRunner
 
     return OnnxRuntimeRunner(read, threads)

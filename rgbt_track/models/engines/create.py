@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 
 from rgbt_track.config.tracker import Config
-from rgbt_track.models.engines.choice import choose_engine, create_runner
-from rgbt_track.models.engines.graph_engine import BatchedGraphEngine
-from rgbt_track.models.engines.graphs import NetworkGraphs
+from rgbt_track.models.engines.choice import choose_engine
+from rgbt_track.models.engines.graph_source import GraphSource, create_graph_engine
 from rgbt_track.models.engines.interface import Engine
-from rgbt_track.models.engines.onnx_graphs import onnx_model
-from rgbt_track.models.engines.torch_engine import TorchEngine, weights_digest
+from rgbt_track.models.engines.torch_engine import TorchEngine
 from rgbt_track.models.network import RGBTNetwork
 
 
@@ -29,11 +25,5 @@ def create_engine(
     if engine == "torch":
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         return TorchEngine(network, device, threads, dtype)
-    graphs = NetworkGraphs(network, config.tracking.template_size)
-
-    def read(name: str, batch: int) -> bytes:
-        return onnx_model(graphs.make(name, batch))
-
-    runner = create_runner(engine, read, threads, precision)
-    digest = partial(weights_digest, network)
-    return BatchedGraphEngine(runner, network.branches, config.model.target_encoding, digest)
+    source = GraphSource(lambda: network, config.tracking.template_size)
+    return create_graph_engine(source, config, engine, precision)
