@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,6 +215,24 @@ def test_lrrnets_two_experiments_differ_in_the_optimizer_alone() -> None:
     assert ours.training.distinct_pairs == ours.training.pairs_per_epoch == 20_000
     (source,) = ours.training.sources
     assert (source.dataset, source.split, source.every) == ("kaist", "train", 1)
+
+
+@pytest.mark.parametrize("name", ["lrrnet", "lrrnet_paper"])
+def test_without_kaist_it_says_where_it_is_and_how_to_do_without(
+    name: str, pairs: Path, tmp_path: Path
+) -> None:
+    training = load_image_experiment(name).training
+    with pytest.raises(
+        FileNotFoundError, match=r"kaist; .*SoonminHwang/rgbt-ped.* other pairs: tr"
+    ) as e:
+        find_pairs(training.sources, str(tmp_path))
+    text = str(e.value)
+    assert "\n" not in text
+    remedy = shlex.split(text.partition("other pairs: ")[2].replace("FOLDER", str(pairs)))
+    training = load_image_experiment(name, remedy).training
+    assert find_pairs(training.sources, training.root) and training.distinct_pairs == 0
+    with pytest.raises(FileNotFoundError, match=r"training\.sources lie$"):
+        find_pairs((PairSourceConfig(folder="none"),), str(tmp_path))
 
 
 def test_crops_are_the_same_square_of_both(pairs: Path, tmp_path: Path) -> None:

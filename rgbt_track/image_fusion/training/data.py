@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from rgbt_track.config.image_fusion import ImageExperiment, ImageTrainingConfig, PairSourceConfig
+from rgbt_track.data.description import load_description
 from rgbt_track.data.open import open_dataset
 from rgbt_track.io.frames import prepare_frames
 from rgbt_track.io.images import read_rgb, read_tir
@@ -41,9 +42,7 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
     for source in sources:
         folder = Path(root).expanduser() / source.folder
         if not folder.is_dir():
-            raise FileNotFoundError(
-                f"no such folder of pairs: {folder}; training.root is where training.sources lie"
-            )
+            raise FileNotFoundError(_missing(source, folder))
         for sequence in open_dataset(source.dataset, folder, source.split):
             if sequence.rgb is None or sequence.tir is None:
                 raise ValueError(f"{folder}: {sequence.name} has one modality; fusion needs both")
@@ -55,6 +54,16 @@ def find_pairs(sources: tuple[PairSourceConfig, ...], root: str) -> list[PairFil
                 )
             )
     return list(pairs)
+
+
+def _missing(source: PairSourceConfig, folder: Path) -> str:
+    """What to do where the folder of a source is not."""
+    text = f"no such folder of pairs: {folder}; training.root is where training.sources lie"
+    description = load_description(source.dataset)
+    if description.source:  # a public set, which not everybody has
+        text += f". {description.title} is at {description.source}; to train on other pairs: "
+        text += "training.distinct_pairs=0 'training.sources=[{dataset: pairs, folder: FOLDER}]'"
+    return text
 
 
 class PairImages(Dataset[tuple[Tensor, Tensor]]):
