@@ -5,12 +5,13 @@ perspective) out of the thermal one, at a resolution and an aspect ratio of its 
 the mean distance, in visible pixels, between where a grid of thermal pixels is mapped by the
 homography found and by the true one. `clicked` fits point pairs that are off by Gaussian noise of
 --noise pixels in each panel of a window that shows both equally high, at the visible resolution;
-`automatic` sees nothing but the images.
+`automatic` sees nothing but the images, and may refuse: what it is sure of is counted by itself.
 
-    python benchmarks/registration.py FOLDER [--tries 50] [--frames 1] [--noise 0.5] [--points 8]
+    python benchmarks/registration.py FOLDER... [--tries 20] [--frames 1] [--noise 0.5]
 
-FOLDER holds color/ and ir/ with equal names. With --frames N each try warps N images alike, as
-two fixed cameras would see them.
+Each FOLDER holds color/ and ir/ with equal names. With --frames 1 a try takes one pair of any
+folder; with --frames N it takes N pairs evenly spread over one folder, a sequence of two fixed
+cameras, and warps them alike. --first gives other tries than those that a change was made with.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def error(found: np.ndarray, true: np.ndarray, tir_size: tuple[int, int]) -> flo
 def one_try(
     pairs: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator, noise: float, points: int
 ) -> dict[str, float]:
-    """Errors of both ways, and the seconds of the automatic one."""
+    """Errors of both ways, what the automatic one says of itself, and its seconds."""
     size = pairs[0][0].shape[1], pairs[0][0].shape[0]
     (x, y, w, h), to_tir, tir_size = random_views(size, rng)
     true = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]]) @ np.linalg.inv(to_tir)
@@ -85,11 +86,14 @@ def one_try(
         thermal + rng.normal(0, noise * shrink, thermal.shape),
     )
     started = time.perf_counter()
-    found, _ = register_frames(rgb, tir)
+    found = register_frames(rgb, tir)
     seconds = time.perf_counter() - started
     return {
         "clicked": error(clicked.matrix, true, tir_size),
-        "automatic": error(found.matrix, true, tir_size),
+        "automatic": error(found.registration.matrix, true, tir_size),
+        "correlation": found.correlation,
+        "margin": found.margin,
+        "certain": float(found.is_certain),
         "seconds": seconds,
     }
 
@@ -107,33 +111,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--tries", type=int, default=50)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--tries", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="number of the first try")
     parser.add_argument("--frames", type=int, default=1)
     parser.add_argument("--noise", type=float, default=0.5)
     parser.add_argument("--points", type=int, default=8)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    paths = list(zip(list_images(options.folder / "color"), list_images(options.folder / "ir"),
-                     strict=True))  # fmt: skip
+    folders = [paired_files(folder) for folder in options.folders]
     rows: list[dict[str, float]] = []
-    for number in range(options.tries):
+    for number in range(options.first, options.first + options.tries):
         rng = np.random.default_rng(number)
-        start = int(rng.integers(len(paths) - options.frames + 1))
-        group = paths[start : start + options.frames]
-        pairs = [(read_rgb(rgb), read_tir(tir)) for rgb, tir in group]
+        files = folders[number % len(folders)]
+        if options.frames == 1:
+            chosen = [int(rng.integers(len(files)))]
+        else:
+            chosen = np.linspace(0, len(files) - 1, options.frames).round().astype(int).tolist()
+        pairs = [(read_rgb(files[index][0]), read_tir(files[index][1])) for index in chosen]
         rows.append(one_try(pairs, rng, options.noise, options.points))
         if options.verbose:
-            print(
-                group[0][0].name,
-                {key: round(value, 2) for key, value in rows[-1].items()},
-                flush=True,
-            )
+            values = "  ".join(f"{key} {value:.2f}" for key, value in rows[-1].items())
+            print(f"{number} {files[chosen[0]][0]}: {values}", flush=True)
     for way, limit in LIMITS.items():
-        errors = np.array([row[way] for row in rows])
-        print(f"{way}: {(errors <= limit).mean():.0%} of {len(rows)} within {limit:g} px; "
-              f"median {np.median(errors):.2f}, mean {errors.mean():.2f} px")  # fmt: skip
+        print_share(way, np.array([row[way] for row in rows]), limit)
+    certain = np.array([row["automatic"] for row in rows if row["certain"]])
+    if len(certain):
+        print_share("automatic, where it is sure", certain, LIMITS["automatic"])
     print(f"automatic: {np.median([row['seconds'] for row in rows]):.1f} s per try (median)")
+
+
+def paired_files(folder: Path) -> list[tuple[Path, Path]]:
+    """The visible and thermal files of a folder, in order."""
+    both = (list_images(folder / name) for name in ("color", "ir"))
+    return list(zip(*both, strict=True))
+
+
+def print_share(name: str, errors: np.ndarray, limit: float) -> None:
+    """One line: how many tries are within the limit, and the errors."""
+    print(f"{name}: {(errors <= limit).mean():.0%} of {len(errors)} within {limit:g} px; "
+          f"median {np.median(errors):.2f}, largest {errors.max():.2f} px")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -164,8 +164,9 @@ def test_the_automatic_way_finds_cameras_that_share_only_edges() -> None:
     scenes = [street(seed) for seed in range(3)]
     rgb = [visible for visible, _ in scenes]
     tir = [thermal_view(thermal) for _, thermal in scenes]
-    found, score = register_frames(rgb, tir)
-    assert error(found.matrix) < 3 and score > 0.3
+    result = register_frames(rgb, tir)
+    found = result.registration
+    assert error(found.matrix) < 3 and result.correlation > 0.3 and result.is_certain
     assert (found.rgb_size, found.tir_size, found.method) == (RGB_SIZE, TIR_SIZE, "automatic")
 
 
@@ -215,6 +216,20 @@ def test_register_by_itself(run: Run, tmp_path: Path) -> None:
     code, text, _ = run("register", *sources, "--auto", "--frames", 2, out)
     assert code == 0 and "2 pairs, correlation of edges" in text
     assert error(load_registration(out).matrix) < 4
+
+
+def test_what_is_not_certain_is_drawn_and_not_written(run: Run, tmp_path: Path) -> None:
+    for name, seed in (("color", 1), ("ir", 2)):  # two cameras that look at different scenes
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / "0.png", street(seed)[name == "ir"])
+    out = tmp_path / "guess.yaml"
+    command = ["register", "--rgb", tmp_path / "color", "--tir", tmp_path / "ir", "--auto", out]
+    code, _, err = run(*command)
+    assert code == 1 and "not sure enough to write" in err and "--accept-unsure" in err
+    assert not out.exists() and read_rgb(tmp_path / "guess.png").shape == (240, 640, 3)
+    code, _, err = run(*command, "--accept-unsure")
+    assert code == 0, err
+    assert load_registration(out).method == "automatic"
 
 
 def test_track_follows_the_thermal_camera_in_visible_pixels(

@@ -16,7 +16,7 @@ from rgbt_track.io.images import check_image_name, write_image
 from rgbt_track.io.pairing import PairedFrames, check_pair_by
 from rgbt_track.io.paths import check_paths
 from rgbt_track.io.sources import open_source
-from rgbt_track.registration.automatic import register_frames
+from rgbt_track.registration.automatic import LEAST_MARGIN, register_frames
 from rgbt_track.registration.model import Registration
 from rgbt_track.registration.overlay import overlay
 from rgbt_track.registration.points import MIN_PAIRS, fit_points, read_points
@@ -26,7 +26,6 @@ from rgbt_track.windows.points import click_pairs
 Image = NDArray[np.generic]
 
 _MAX_FRAMES = 500
-_LOW_CORRELATION = 0.25
 
 
 def register(
@@ -43,6 +42,9 @@ def register(
     frames: Annotated[
         int, typer.Option(min=1, help="With --auto: pairs to use, evenly spread; more are better.")
     ] = 12,
+    accept_unsure: Annotated[
+        bool, typer.Option("--accept-unsure", help="With --auto: write an uncertain result, too.")
+    ] = False,
     frame: Annotated[
         int, typer.Option(min=0, help="The pair to click in and to show, from 0.")
     ] = 0,
@@ -55,7 +57,8 @@ def register(
     """Find the homography between two fixed cameras, and show how well it fits.
 
     Without --points and --auto you click the same points (four or more, better eight, spread over
-    the frame and far away) in both pictures. `track`, `fuse` and `evaluate` take the YAML by
+    the frame and far away) in both pictures. --auto refuses what it is not sure of, and draws its
+    guess; --accept-unsure takes that. `track`, `fuse` and `evaluate` take the YAML by
     --registration, and data-set descriptions by the key `registration`.
 
     Example: `rgbt-track register --rgb day.mp4 --tir thermal.mkv --auto cameras.yaml`
@@ -75,11 +78,19 @@ def register(
     sizes = [(image[0].shape[1], image[0].shape[0]) for image in (visible, thermal)]
     clicked = None
     if auto:
-        registration, score = register_frames(visible, thermal)
-        if score < _LOW_CORRELATION:
-            typer.echo(f"warning: the edges hardly agree (correlation {score:.2f}): look at the "
-                       "picture; clicking is safer here", err=True)  # fmt: skip
-        found = f"{len(visible)} pairs, correlation of edges {score:.2f}"
+        result = register_frames(visible, thermal)
+        registration = result.registration
+        found = (
+            f"{len(visible)} pairs, correlation of edges {result.correlation:.2f}, "
+            f"{result.margin:.2f} above any other place"
+        )
+        if not (result.is_certain or accept_unsure):
+            write_image(picture, overlay(visible[0], thermal[0], registration))
+            raise ValueError(
+                f"not sure enough to write {out}: {found}, less than {LEAST_MARGIN:g}; the guess "
+                f"is drawn in {picture}: if it fits, --accept-unsure takes it; otherwise give "
+                "more frames, in which something moves, or click points"
+            )
     else:
         clicked = read_points(points) if points is not None else _click(visible[0], thermal[0])
         fit = fit_points(*clicked)

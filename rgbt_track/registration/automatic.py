@@ -3,54 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rgbt_track.io.opencv import opencv_threads
-from rgbt_track.registration.coarse import Candidate, distinct, search_similarity
+from rgbt_track.registration.coarse import MAX_OFFSET, Candidate, distinct, search_similarity
 from rgbt_track.registration.model import Matrix, Registration, Size, frame_corners
-from rgbt_track.registration.refine import COARSE_LEVELS, FINE_LEVELS, FINEST_LEVELS, refine
+from rgbt_track.registration.refine import COARSE, FINE, Refiner
+
+LEAST_MARGIN = 0.06
 
 _COARSE_FRAMES = 4
+_FRAMES = 8
 _CANDIDATES = 16
-_FINALISTS = 6
+_FINALISTS = 5
 _MAX_PERSPECTIVE = 1.5
-_MAX_OFFSET = 0.35  # of the middle of the thermal frame, in visible sides
 _APART = 0.02  # of the visible width, between finalists
+_RIVAL = 0.04  # of the visible width: what is closer is no other answer
+
+
+class Found(NamedTuple):
+    """What the automatic way found.
+
+    Args:
+        registration: the best one.
+        correlation: of the tiles' edges under it, in [-1, 1] (``Candidate``).
+        margin: how far the correlation is above that of the best registration elsewhere. Wrong
+            answers have rivals as good as they are; a right one stands alone.
+    """
+
+    registration: Registration
+    correlation: float
+    margin: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the margin is at least ``LEAST_MARGIN``."""
+        return self.margin >= LEAST_MARGIN
 
 
 def register_frames(
     rgb: Sequence[NDArray[np.generic]], tir: Sequence[NDArray[np.generic]]
-) -> tuple[Registration, float]:
+) -> Found:
     """Register two cameras by frame pairs of one or, better, several moments.
 
     Args:
         rgb: (H, W) or (H, W, 3) visible frames of one size.
         tir: thermal frames of the same moments, of one size, which may be another.
-
-    Returns the registration and its score (``Candidate``).
     """
     visible, thermal = [_gray(frame) for frame in rgb], [_gray(frame) for frame in tir]
     with opencv_threads(1):  # thousands of small operations, which threads slow down
-        score, matrix = _search(visible, thermal)
+        finals = _search(visible, thermal)
     sizes = [(image[0].shape[1], image[0].shape[0]) for image in (visible, thermal)]
-    return Registration(matrix, sizes[0], sizes[1], "automatic"), score
+    best = finals[0]
+    rivals = distinct(finals, sizes[1], _RIVAL * sizes[0][0], 2)[1:]
+    margin = best.score - max((rival.score for rival in rivals), default=0.0)
+    registration = Registration(best.matrix, sizes[0], sizes[1], "automatic")
+    return Found(registration, best.score, margin)
 
 
-def _search(visible: list[NDArray[np.generic]], thermal: list[NDArray[np.generic]]) -> Candidate:
-    few = np.linspace(0, len(visible) - 1, min(len(visible), _COARSE_FRAMES)).round().astype(int)
-    candidates = search_similarity(
-        [visible[i] for i in few], [thermal[i] for i in few], _CANDIDATES
-    )
-    refined = [refine(visible, thermal, found.matrix, COARSE_LEVELS) for found in candidates]
+def _search(
+    visible: list[NDArray[np.generic]], thermal: list[NDArray[np.generic]]
+) -> list[Candidate]:
+    """The refined finalists, best first."""
     rgb_size, tir_size = ((image[0].shape[1], image[0].shape[0]) for image in (visible, thermal))
+    few = _spread(visible, _COARSE_FRAMES), _spread(thermal, _COARSE_FRAMES)
+    candidates = search_similarity(*few, _CANDIDATES)
+    coarse, fine = Refiner(*few), Refiner(_spread(visible, _FRAMES), _spread(thermal, _FRAMES))
+    refined = [coarse.refine(found.matrix, COARSE) for found in candidates]
     refined = [found for found in refined if _is_plausible(found.matrix, tir_size, rgb_size)]
     finalists = distinct(refined or candidates, tir_size, _APART * rgb_size[0], _FINALISTS)
-    finals = [refine(visible, thermal, found.matrix, FINE_LEVELS) for found in finalists]
-    best = max(finals, key=lambda found: found.score)
-    return refine(visible, thermal, best.matrix, FINEST_LEVELS)
+    finals = [fine.refine(found.matrix, FINE) for found in finalists]
+    finals = [each for each in finals if _is_plausible(each.matrix, tir_size, rgb_size)] or finals
+    return sorted(finals, key=lambda found: -found.score)
+
+
+def _spread(frames: list[NDArray[np.generic]], count: int) -> list[NDArray[np.generic]]:
+    """At most ``count`` frames, evenly spread."""
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), count)).round().astype(int)
+    return [frames[index] for index in chosen]
 
 
 def _is_plausible(matrix: Matrix, tir_size: Size, rgb_size: Size) -> bool:
@@ -61,7 +95,7 @@ def _is_plausible(matrix: Matrix, tir_size: Size, rgb_size: Size) -> bool:
         return False
     middle = (corners @ matrix.T)[:, :2] / depths[:, None]
     offset = middle.mean(0) - (np.array(rgb_size) - 1) / 2
-    return bool((np.abs(offset) < _MAX_OFFSET * np.array(rgb_size)).all())
+    return bool((np.abs(offset) < MAX_OFFSET * np.array(rgb_size)).all())
 
 
 def _gray(frame: NDArray[np.generic]) -> NDArray[np.generic]:

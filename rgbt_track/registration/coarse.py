@@ -1,8 +1,9 @@
 """The similarity between two cameras, searched everywhere: scale, rotation and shift.
 
-Every scale and rotation of a grid is tried, and all shifts at once by correlation over the FFT.
-The score is the normalized correlation of the edge fields over the overlap (Padfield, "Masked
-Object Registration in the Fourier Domain", TIP 2012, without the means), summed over the frames.
+Every scale and rotation of a grid is tried, and all shifts at once by correlation over the FFT,
+tile by tile of the visible frame. A tile may lie a little off its place, as the parts of a
+deformable model (Felzenszwalb et al., TPAMI 2010), so that neither the steps of the grid nor
+perspective nor parallax spoil what the tiles say together.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.registration.features import edge_field
-from rgbt_track.registration.model import Matrix, apply_matrix, frame_corners, resize_matrix
+from rgbt_track.registration.features import Field
+from rgbt_track.registration.model import Matrix, Size, apply_matrix, frame_corners
+from rgbt_track.registration.tiles import Tiles, box_energy, thermal_fields
 
-_WIDTH = 112  # of the visible frame in the search, pixels
-_BLUR = 1.0
-_SCALES = np.exp(np.arange(np.log(0.45), np.log(2.25), 0.06))  # thermal width per visible width
-_ANGLES = np.arange(-12, 12.1, 2.4)  # degrees
-_MIN_OVERLAP = 0.5  # of the smaller frame
-_APART = 0.06  # of the width, between candidates
+MAX_OFFSET = 0.4  # of the middle of the thermal frame, in visible sides
+
+_SIDE, _TILE = 100, 26  # pixels
+_SCALES = np.exp(np.arange(np.log(0.45), np.log(2.25), 0.08))  # thermal width per visible width
+_ANGLES = np.arange(-12, 12.1, 4)  # degrees
+_SLACK = 5  # pixels, the side of the square within which a tile may lie
+_MIN_OVERLAP = 0.45  # of the smaller frame
+_PEAKS, _PEAK_RADIUS = 2, 8  # of one scale and rotation, and their distance in pixels
+_APART = 0.05  # of the width, between candidates
 
 
 class Candidate(NamedTuple):
     """A registration and its score; ``matrix`` maps thermal to visible pixels.
 
-    The score is the correlation of the edges in [-1, 1] times the square root of the part of the
-    visible frame that both cameras see.
+    The score is the mean correlation of the tiles' edges in [-1, 1] times the square root of the
+    part of the visible frame that both cameras see.
     """
 
     score: float
@@ -46,114 +51,95 @@ def search_similarity(
         tir: gray thermal frames of the same moments.
         count: of candidates.
     """
-    rgb_size, tir_size = (image[0].shape[::-1] for image in (rgb, tir))
-    size = _WIDTH, round(_WIDTH * rgb_size[1] / rgb_size[0])
-    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in rgb]
-    fields = [_centered_field(image, np.ones(size[::-1], np.float32)) for image in small]
-    to_rgb = resize_matrix(size, rgb_size)
-    results = []
-    for scale in _SCALES:
-        side = round(_WIDTH * scale), round(_WIDTH * scale * tir_size[1] / tir_size[0])
-        fixed = _Fixed(
-            fields, size, (size[0] + round(side[0] * 1.25), size[1] + round(side[1] * 1.4))
-        )
-        for angle in _ANGLES:
-            matrix, view = _centered(tir_size, side, angle)
-            score, shift = _best_shift(tir, matrix, view, fixed)
-            results.append(Candidate(score, to_rgb @ shift @ matrix))
-    return distinct(results, tir_size, _APART * rgb_size[0], count)
+    search = _Search(Tiles(rgb, _SIDE, _TILE, overlap=1), tir)
+    found = [peak for scale in _SCALES for angle in _ANGLES for peak in search.peaks(scale, angle)]
+    tir_size = tir[0].shape[1], tir[0].shape[0]
+    return distinct(found, tir_size, _APART * rgb[0].shape[1], count)
 
 
-class _Fixed:
-    """The spectra of the visible fields, their energies and their frame, padded to ``room``."""
+class _Search:
+    """The spectra of the visible tiles, and the thermal frames that are compared with them.
 
-    def __init__(
-        self, fields: list[NDArray[np.complex64]], size: tuple[int, int], room: tuple[int, int]
-    ):
-        self.shape = cv2.getOptimalDFTSize(room[1]), cv2.getOptimalDFTSize(room[0])
-        self.size = size
-        self.fields = [self.spectrum(field) for field in fields]
-        self.energies = [self.spectrum(np.abs(field) ** 2) for field in fields]
-        self.inside = self.spectrum(np.ones(size[::-1], np.complex64))
+    Thermal frames are drawn into a window as large as the visible frame and all its shifts.
+    """
 
-    def spectrum(self, values: NDArray[np.generic]) -> NDArray[np.complex64]:
-        padded = np.zeros((*self.shape, 2), np.float32)
-        padded[: values.shape[0], : values.shape[1], 0] = values.real
-        if np.iscomplexobj(values):
-            padded[: values.shape[0], : values.shape[1], 1] = values.imag
-        return _complex(cv2.dft(padded))
+    def __init__(self, tiles: Tiles, tir: Sequence[NDArray[np.generic]]) -> None:
+        self._tiles, self._tir = tiles, tir
+        width, height = tiles.size
+        reach = round(MAX_OFFSET * width), round(MAX_OFFSET * height)
+        self._shifts = 2 * reach[1] + 1, 2 * reach[0] + 1
+        self._window = width + 2 * reach[0], height + 2 * reach[1]
+        self._spectra = [
+            [self._spectrum(self._only(field, index)) for field in tiles.fields]
+            for index in range(len(tiles.places))
+        ]
 
+    def peaks(self, scale: float, angle: float) -> list[Candidate]:
+        """The best shifts of the thermal frames under one scale and rotation (degrees)."""
+        tiles = self._tiles
+        matrix = self._centered(scale, np.radians(angle))
+        fields, inside = thermal_fields(self._tir, matrix, self._window)
+        spectra = [self._spectrum(field) for field in fields]
+        energy = box_energy(fields, inside, tiles.tile)
+        total = np.zeros(self._shifts, np.float32)
+        for index, own in enumerate(self._spectra):
+            product = np.sum(
+                [
+                    cv2.mulSpectrums(moving, fixed, 0, conjB=True)
+                    for moving, fixed in zip(spectra, own, strict=True)
+                ],
+                axis=0,
+            )
+            # Both components are real products of fields: the real part is their inner product.
+            products = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+            products = products[: self._shifts[0], : self._shifts[1], 0]
+            correlation = tiles.normalize(index, products, energy)
+            total += cv2.dilate(correlation, np.ones((_SLACK, _SLACK), np.uint8))
+        return self._best(total / len(tiles.places), inside, matrix)
 
-def _best_shift(
-    tir: Sequence[NDArray[np.generic]], matrix: Matrix, size: tuple[int, int], fixed: _Fixed
-) -> tuple[float, Matrix]:
-    """Score and matrix of the best shift of the thermal frames under one scale and rotation."""
-    mask = cv2.warpPerspective(np.ones(tir[0].shape[:2], np.float32), matrix, size)
-    core = cv2.erode((mask > 0.99).astype(np.float32), np.ones((3, 3)))
-    core_spectrum = np.conj(fixed.spectrum(core))
-    correlation = np.zeros(fixed.shape, np.complex64)
-    energies = np.zeros(fixed.shape, np.complex64)  # visible in the real part, thermal in the other
-    for image, field, energy in zip(tir, fixed.fields, fixed.energies, strict=True):
-        moving = _centered_field(shrink(image, matrix, size), core)
-        correlation += field * np.conj(fixed.spectrum(moving))
-        energies += energy * core_spectrum
-        energies += 1j * fixed.inside * np.conj(fixed.spectrum(np.abs(moving) ** 2))
-    overlap = _inverse(fixed.inside * core_spectrum).real
-    smaller = min(float(core.sum()), float(fixed.size[0] * fixed.size[1]))
-    energy = _inverse(energies)
-    score = _inverse(correlation).real / np.sqrt(np.maximum(energy.real * energy.imag, 1e-3))
-    # Chance alone correlates n pixels by about n ** -0.5: this makes overlaps of all sizes equal.
-    score *= np.sqrt(np.clip(overlap / (fixed.size[0] * fixed.size[1]), 0, 1))
-    score[overlap < _MIN_OVERLAP * smaller] = -1
-    place = np.unravel_index(int(np.argmax(score)), score.shape)
-    # Shifts beyond the visible frame are negative ones.
-    x, y = (
-        int(i) - n if i >= side else int(i)
-        for i, n, side in zip(place[::-1], score.shape[::-1], fixed.size, strict=True)
-    )
-    return float(score[place]), np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], float)
+    def _best(self, mean: Field, inside: Field, matrix: Matrix) -> list[Candidate]:
+        size = self._tiles.size
+        overlap = cv2.boxFilter(
+            inside, -1, size, normalize=False, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT
+        )[: self._shifts[0], : self._shifts[1]]
+        pixels = size[0] * size[1]
+        score = mean / np.sqrt(np.maximum(overlap / pixels, 0.05))
+        score[overlap < _MIN_OVERLAP * min(float(inside.sum()), pixels)] = -1
+        from_small = np.linalg.inv(self._tiles.to_small)
+        found = []
+        for _ in range(_PEAKS):
+            y, x = np.unravel_index(int(score.argmax()), score.shape)
+            shift = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]])
+            found.append(Candidate(float(score[y, x]), from_small @ shift @ matrix))
+            around = (slice(max(i - _PEAK_RADIUS, 0), i + _PEAK_RADIUS + 1) for i in (y, x))
+            score[tuple(around)] = -1
+        return found
 
+    def _centered(self, scale: float, angle: float) -> Matrix:
+        """Scale and rotate a thermal frame about its middle, into the middle of the window."""
+        height, width = self._tir[0].shape[:2]
+        factor = scale * self._tiles.size[0] / width
+        cos, sin = factor * np.cos(angle), factor * np.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        middle = (self._window[0] - 1) / 2, (self._window[1] - 1) / 2
+        return np.array([[cos, -sin, middle[0] - cos * x + sin * y],
+                         [sin, cos, middle[1] - sin * x - cos * y], [0, 0, 1]])  # fmt: skip
 
-def _centered_field(image: NDArray[np.generic], mask: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """The field without its mean, which a scene of upright edges has everywhere, in a mask."""
-    field = _complex(edge_field(image, _BLUR)) * mask
-    return field - field.sum() / max(float(mask.sum()), 1.0) * mask
+    def _only(self, field: Field, index: int) -> Field:
+        """One tile of a field in its place, 0 elsewhere."""
+        alone = np.zeros_like(field)
+        self._tiles.cut(alone, index)[:] = self._tiles.cut(field, index)
+        return alone
 
-
-def _inverse(spectrum: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    pairs = np.ascontiguousarray(spectrum).view(np.float32).reshape(*spectrum.shape, 2)
-    return _complex(cv2.dft(pairs, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE))
-
-
-def shrink(
-    image: NDArray[np.generic], matrix: Matrix, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Warp to a smaller size without aliasing."""
-    sigma = 0.5 * max(1 / np.sqrt(abs(np.linalg.det(matrix[:2, :2]))) - 1, 0)
-    smooth = image.astype(np.float32)
-    if sigma > 0.2:
-        smooth = cv2.GaussianBlur(smooth, (0, 0), sigma)
-    return cv2.warpPerspective(smooth, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _centered(
-    tir_size: tuple[int, int], side: tuple[int, int], angle: float
-) -> tuple[Matrix, tuple[int, int]]:
-    """Scale and rotate a frame about its center, into the smallest frame that holds it."""
-    scale = resize_matrix(tir_size, side)
-    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    size = (
-        int(np.ceil(side[0] * cos + side[1] * abs(sin))),
-        int(np.ceil(side[1] * cos + side[0] * abs(sin))),
-    )
-    x, y = (side[0] - 1) / 2, (side[1] - 1) / 2
-    rotation = np.array([[cos, -sin, (size[0] - 1) / 2 - cos * x + sin * y],
-                         [sin, cos, (size[1] - 1) / 2 - sin * x - cos * y], [0, 0, 1]])  # fmt: skip
-    return rotation @ scale, size
+    def _spectrum(self, field: Field) -> Field:
+        width, height = (cv2.getOptimalDFTSize(side) for side in self._window)
+        padded = np.zeros((height, width, 2), np.float32)
+        padded[: field.shape[0], : field.shape[1]] = field
+        return cv2.dft(padded)
 
 
 def distinct(
-    candidates: Sequence[Candidate], tir_size: tuple[int, int], apart: float, count: int
+    candidates: Sequence[Candidate], tir_size: Size, apart: float, count: int
 ) -> list[Candidate]:
     """The best ``count`` candidates of which each moves a corner ``apart`` pixels from the others.
 
@@ -172,7 +158,3 @@ def distinct(
         if len(chosen) == count:
             break
     return [candidate for candidate, _ in chosen]
-
-
-def _complex(field: NDArray[np.float32]) -> NDArray[np.complex64]:
-    return np.ascontiguousarray(field).view(np.complex64)[..., 0]

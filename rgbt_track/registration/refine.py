@@ -1,137 +1,161 @@
-"""Refinement of a homography by its edge fields, over several frames and from coarse to fine.
+"""Refinement of a homography by where the tiles of the visible frame lie in the thermal view.
 
-Gauss-Newton steps on the normalized correlation of the two fields (Evangelidis and Psarakis, ECC,
-TPAMI 2008), in which one homography explains all frames; pixels that disagree, where one modality
-shows nothing of what the other does, count little (Huber's weights).
+Each tile is looked for around its place. What it says is not a point but a paraboloid, the fit of
+its correlation around the peak: along an edge it says nothing, across it much. The homography that
+explains the tiles best is a least-squares fit weighted by those curvatures; tiles that disagree
+with the others, where one modality shows nothing of what the other does, count little (iteratively
+reweighted, with the weights of Geman and McClure).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rgbt_track.registration.coarse import Candidate, shrink
-from rgbt_track.registration.features import edge_field
-from rgbt_track.registration.model import Matrix, resize_matrix
+from rgbt_track.registration.coarse import Candidate
+from rgbt_track.registration.model import Matrix
+from rgbt_track.registration.tiles import Tiles, visible_score
 
-# Width of the visible frame, blur of the fields, parameters (4: similarity, 6: affine, 8:
-# homography), steps.
-COARSE_LEVELS = ((96, 2.5, 4, 10), (128, 2.5, 6, 10), (192, 2.5, 8, 10))
-FINE_LEVELS = ((320, 2.0, 8, 8),)
-FINEST_LEVELS = ((480, 1.5, 8, 8),)
 
-Levels = tuple[tuple[int, float, int, int], ...]
+class Level(NamedTuple):
+    """One resolution of the refinement.
 
-_MIN_PIXELS = 400
+    Args:
+        side: square root of the number of pixels of the visible frame.
+        tile: side of a tile, pixels.
+        reach: how far a tile is looked for at first, pixels.
+        parameters: 4 for a similarity, 6 for an affine map, 8 for a homography.
+        steps: at most so many.
+    """
+
+    side: int
+    tile: int
+    reach: int
+    parameters: int
+    steps: int
+
+
+COARSE = (Level(100, 26, 7, 4, 3), Level(100, 26, 5, 6, 3), Level(140, 30, 4, 8, 3))
+FINE = (Level(220, 44, 7, 8, 5), Level(340, 64, 5, 8, 3))
+
+_OVERLAP = 1.7
+_MIN_REACH = 3  # pixels
+_MIN_TILES = 4
+_MIN_CORRELATION = 0.05
+_REWEIGHTINGS = 10
 _DAMPING = 1e-3
+_RIDGE = 0.05  # of the mean curvature, on the two parameters of perspective
 _MAX_SHIFT = 0.05  # of the width, per step, at the corners
 
 
-def refine(
-    rgb: Sequence[NDArray[np.generic]],
-    tir: Sequence[NDArray[np.generic]],
-    matrix: Matrix,
-    levels: Levels,
-) -> Candidate:
-    """Refine a homography.
-
-    The score of the result is that of the last level.
+class Refiner:
+    """Refines homographies between the frames of two cameras; see ``refine``.
 
     Args:
         rgb: gray visible frames, (H, W) of one size.
         tir: gray thermal frames of the same moments.
-        matrix: (3, 3), from thermal to visible pixels, a few percent of the width from the truth.
-        levels: ``COARSE_LEVELS``, then with its result ``FINE_LEVELS``, then ``FINEST_LEVELS``.
     """
-    score = -1.0
-    for width, blur, parameters, steps in levels:
-        matrix, score = _refine_level(rgb, tir, matrix, width, blur, parameters, steps)
-    return Candidate(score, matrix)
+
+    def __init__(
+        self, rgb: Sequence[NDArray[np.generic]], tir: Sequence[NDArray[np.generic]]
+    ) -> None:
+        self._rgb, self._tir = rgb, tir
+        self._tiles: dict[tuple[int, int], Tiles] = {}
+
+    def refine(self, matrix: Matrix, levels: Sequence[Level]) -> Candidate:
+        """Refine a homography, thermal to visible pixels; the score is that of the last level.
+
+        Args:
+            matrix: (3, 3), a few percent of the width from the truth.
+            levels: ``COARSE``, then with its result ``FINE``.
+        """
+        score = -1.0
+        for level in levels:
+            key = level.side, level.tile
+            if key not in self._tiles:
+                self._tiles[key] = Tiles(self._rgb, *key, _OVERLAP)
+            matrix, score = self._refine_level(self._tiles[key], matrix, level)
+        return Candidate(score, matrix / matrix[2, 2])
+
+    def _refine_level(self, tiles: Tiles, matrix: Matrix, level: Level) -> tuple[Matrix, float]:
+        current = tiles.to_small @ matrix
+        best, best_score = current, -1.0
+        for step in range(level.steps + 1):
+            reach = max(level.reach - step, _MIN_REACH)
+            surfaces, part = tiles.correlations(self._tir, current, reach)
+            score = visible_score(surfaces[:, reach, reach], part)
+            if score > best_score:
+                best, best_score = current, score
+            update = _fit(surfaces, tiles, level.parameters) if step < level.steps else None
+            if update is None:
+                break
+            current = np.linalg.inv(update) @ current
+            current = current / current[2, 2]
+        return np.linalg.inv(tiles.to_small) @ best, best_score
 
 
-def _refine_level(
-    rgb: Sequence[NDArray[np.generic]],
-    tir: Sequence[NDArray[np.generic]],
-    matrix: Matrix,
-    width: int,
-    blur: float,
-    parameters: int,
-    steps: int,
-) -> tuple[Matrix, float]:
-    full = rgb[0].shape[1], rgb[0].shape[0]
-    width = min(width, full[0])
-    size = width, round(width * full[1] / full[0])
-    to_small = resize_matrix(full, size)
-    fixed = [
-        edge_field(cv2.resize(image, size, interpolation=cv2.INTER_AREA), blur) for image in rgb
-    ]
-    current = to_small @ matrix
-    best, best_score = current, -1.0
-    for step in range(steps + 1):
-        normal, gradient, score = _normal_equations(fixed, tir, current, size, blur, parameters)
-        if score > best_score:
-            best, best_score = current, score
-        if step == steps or normal is None:
-            break
-        damped = normal + _DAMPING * np.diag(np.diag(normal))
-        update = _increment(np.linalg.solve(damped, gradient), size)
-        if update is None:
-            break
-        current = np.linalg.inv(update) @ current
-        current = current / current[2, 2]
-    return np.linalg.inv(to_small) @ best, best_score
+def _fit(surfaces: NDArray[np.float32], tiles: Tiles, parameters: int) -> Matrix | None:
+    """The small homography that moves the tiles to their peaks; ``None`` where it hardly moves."""
+    shifts, curvatures = _paraboloids(surfaces)
+    strength = np.trace(curvatures, axis1=1, axis2=2)
+    if (strength > 0).sum() < _MIN_TILES:
+        return None
+    width, height = tiles.size
+    middles = np.array(tiles.places) + (np.array(tiles.tile) - 1) / 2
+    x, y = _normalized(middles[:, 0], width, width), _normalized(middles[:, 1], height, width)
+    basis = np.stack(_basis(x, y, parameters), 1) * width  # (N, 2, P)
+    reach = surfaces.shape[1] // 2
+    weights = np.ones(len(shifts))
+    p = np.zeros(parameters)
+    for count in range(_REWEIGHTINGS):
+        normal = np.einsum("n,nip,nij,njq->pq", weights, basis, curvatures, basis)
+        target = np.einsum("n,nip,nij,nj->p", weights, basis, curvatures, shifts)
+        diagonal = np.diag(normal) * _DAMPING
+        diagonal[6:] += _RIDGE * np.diag(normal).mean()
+        p = np.linalg.solve(normal + np.diag(diagonal), target)
+        left = shifts - basis @ p
+        squares = np.einsum("ni,nij,nj->n", left, curvatures, left) / np.maximum(strength, 1e-12)
+        limit = max(1.0, 0.9 * reach * (1 - count / _REWEIGHTINGS))
+        weights = 1 / (1 + squares / limit**2) ** 2
+    return _increment(p, tiles.size)
 
 
-def _normal_equations(
-    fixed: Sequence[NDArray[np.float32]],
-    tir: Sequence[NDArray[np.generic]],
-    matrix: Matrix,
-    size: tuple[int, int],
-    blur: float,
-    parameters: int,
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64], float]:
-    """Normal matrix (P, P), right-hand side (P,) and correlation, summed over the frames."""
-    normal, gradient = np.zeros((parameters, parameters)), np.zeros(parameters)
-    products, energies = 0.0, np.zeros(2)
-    mask = cv2.warpPerspective(np.ones(tir[0].shape[:2], np.float32), matrix, size)
-    inside = cv2.erode((mask > 0.99).astype(np.uint8), np.ones((7, 7), np.uint8),
-                       borderType=cv2.BORDER_CONSTANT, borderValue=0)  # fmt: skip
-    rows, columns = np.nonzero(inside)
-    if len(rows) < _MIN_PIXELS:
-        return None, gradient, -1.0
-    x, y = _normalized(columns, size[0], size[0]), _normalized(rows, size[1], size[0])
-    basis = _basis(x, y, parameters)
-    for field, image in zip(fixed, tir, strict=True):
-        moving = edge_field(shrink(image, matrix, size), blur)
-        target, source = field[rows, columns], moving[rows, columns]
-        target, source = target - target.mean(0), source - source.mean(0)
-        norms = np.sqrt((target**2).sum()), np.sqrt((source**2).sum())
-        products += float((target * source).sum())
-        energies += float(norms[0] ** 2), float(norms[1] ** 2)
-        residual = target / max(norms[0], 1e-9) - source / max(norms[1], 1e-9)
-        size_of = np.sqrt((residual**2).sum(1))
-        limit = 1.5 * np.median(size_of) + 1e-12
-        weight = np.minimum(1, limit / np.maximum(size_of, 1e-12))
-        slopes = [
-            cv2.Sobel(moving, cv2.CV_32F, *axis, ksize=3, scale=1 / 8)[rows, columns]
-            / max(norms[1], 1e-9)
-            for axis in ((1, 0), (0, 1))
-        ]
-        for channel in range(2):
-            jacobian = (
-                basis[0] * slopes[0][:, channel, None] + basis[1] * slopes[1][:, channel, None]
-            ) * size[0]
-            weighted = jacobian * weight[:, None]
-            normal += weighted.T @ jacobian
-            gradient += weighted.T @ residual[:, channel]
-    part = np.sqrt(len(rows) / (size[0] * size[1]))
-    return normal, gradient, part * products / max(float(np.sqrt(energies.prod())), 1e-9)
+def _paraboloids(
+    surfaces: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Peaks (N, 2) x, y from the middle, and curvatures (N, 2, 2) times correlation; 0 for none."""
+    reach = surfaces.shape[1] // 2
+    shifts, curvatures = np.zeros((len(surfaces), 2)), np.zeros((len(surfaces), 2, 2))
+    for index, surface in enumerate(surfaces):
+        y, x = np.unravel_index(int(surface.argmax()), surface.shape)
+        if surface[y, x] < _MIN_CORRELATION:
+            continue
+        y, x = (int(np.clip(i, 2, 2 * reach - 2)) for i in (y, x))
+        patch = surface[y - 2 : y + 3, x - 2 : x + 3]
+        _, along_x, along_y, xx, xy, yy = _PARABOLOID @ patch.ravel()
+        values, axes = np.linalg.eigh(-np.array([[xx, xy], [xy, yy]]))
+        values = np.maximum(values, 1e-5)
+        offset = axes @ (axes.T @ [along_x, along_y] / values)
+        if np.abs(offset).max() > 3:  # a ridge: its peak is anywhere along it
+            offset = np.zeros(2)
+        shifts[index] = np.array([x, y]) - reach + np.clip(offset, -1, 1)
+        curvatures[index] = (axes * values) @ axes.T * surface.max()
+    return shifts, curvatures
 
 
-def _normalized(index: NDArray[np.int64], side: int, width: int) -> NDArray[np.float64]:
+def _paraboloid_fit() -> NDArray[np.float64]:
+    """(6, 25): values on a 5 x 5 grid -> constant, slopes x, y, second derivatives xx, xy, yy."""
+    y, x = (axis.ravel().astype(float) for axis in np.mgrid[-2:3, -2:3])
+    return np.linalg.pinv(np.stack([np.ones(25), x, y, x * x / 2, x * y, y * y / 2], 1))
+
+
+_PARABOLOID = _paraboloid_fit()
+
+
+def _normalized(index: NDArray[np.floating], side: int, width: int) -> NDArray[np.float64]:
     return (index - (side - 1) / 2) / width
 
 
