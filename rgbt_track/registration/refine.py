@@ -133,15 +133,15 @@ def _paraboloids(
         y, x = np.unravel_index(int(surface.argmax()), surface.shape)
         if surface[y, x] < _MIN_CORRELATION:
             continue
-        y, x = (int(np.clip(i, 2, 2 * reach - 2)) for i in (y, x))
-        patch = surface[y - 2 : y + 3, x - 2 : x + 3]
+        row, column = (int(np.clip(i, 2, 2 * reach - 2)) for i in (y, x))
+        patch = surface[row - 2 : row + 3, column - 2 : column + 3]
         _, along_x, along_y, xx, xy, yy = _PARABOLOID @ patch.ravel()
         values, axes = np.linalg.eigh(-np.array([[xx, xy], [xy, yy]]))
         values = np.maximum(values, 1e-5)
         offset = axes @ (axes.T @ [along_x, along_y] / values)
         if np.abs(offset).max() > 3:  # a ridge: its peak is anywhere along it
             offset = np.zeros(2)
-        shifts[index] = np.array([x, y]) - reach + np.clip(offset, -1, 1)
+        shifts[index] = np.array([column, row]) - reach + np.clip(offset, -1, 1)
         curvatures[index] = (axes * values) @ axes.T * surface.max()
     return shifts, curvatures
 
