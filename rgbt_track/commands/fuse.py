@@ -134,6 +134,7 @@ def fuse(
         parts or figure is not None,
         cameras,
         mixing if look == "natural" else None,
+        is_video,
     )
     if figure is not None:
         _write_figure(fuser, pairs, figure)
@@ -153,11 +154,12 @@ def _fuser(
     parts: bool,
     registration: Registration | None,
     look: NaturalLook | None,
+    is_video: bool,
 ) -> Fuser:
     network = load_image_network(weights or shipped_image_weights(name or DEFAULT))
     if parts and not network.part_names:
         raise ValueError(f"--parts: {type(network).__name__} has no parts to show")
-    return Fuser(network, check_device(device), tile, color, registration, look)
+    return Fuser(network, check_device(device), tile, color, registration, look, is_video)
 
 
 def _write_figure(fuser: Fuser, pairs: NamedPairs, path: Path) -> None:

@@ -22,6 +22,7 @@ from fusion_modules.image import (
 )
 from fusion_modules.image.fast_lrrnet import FastLRRNet
 from rgbt_track.image_fusion.natural import NaturalLook
+from rgbt_track.image_fusion.steady_range import SteadyRange
 from rgbt_track.io.frames import Frame, prepare_frames
 from rgbt_track.registration.model import Registration
 from rgbt_track.threads import torch_threads
@@ -65,6 +66,8 @@ class Fuser:
             the visible one.
         look: how the network's output becomes the fused image: ``None`` takes it as it is, and
             gives the authors' pictures; a ``NaturalLook`` takes it as advice on mixing the sources.
+        is_video: frames come in the order of one video: 16 bits become 8 by a range that moves
+            slowly (``SteadyRange``), not by each frame's own.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class Fuser:
         color: bool = True,
         registration: Registration | None = None,
         look: NaturalLook | None = None,
+        is_video: bool = False,
     ):
         if tile is not None and tile < 0:
             raise ValueError(f"tile is {tile}; expected 0 (whole images) or a side in pixels")
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
         self.color, self._registration, self._look = color, registration, look
+        self._ranges = (SteadyRange(), SteadyRange()) if is_video else None
         is_cpu = self.device.type == "cpu"
         if is_cpu:
             self.network = optimize_for_cpu(self.network)
@@ -105,6 +110,9 @@ class Fuser:
 
     def fuse_batch(self, pairs: Sequence[tuple[Frame, Frame]]) -> list[FusedFrame]:
         """Fuse frames of one size in one batch; order is kept."""
+        if self._ranges is not None:
+            visible_range, thermal_range = self._ranges
+            pairs = [(visible_range.stretch(rgb), thermal_range.stretch(tir)) for rgb, tir in pairs]
         prepared = [_prepare(*pair) for pair in pairs]
         visible = self._to_batch([gray_visible for _, gray_visible, _ in prepared])
         infrared = self._to_batch([gray_infrared for _, _, gray_infrared in prepared])

@@ -73,9 +73,20 @@ def as_rgb_uint8(image: NDArray[np.generic], what: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image)
 
 
-def stretch_to_uint8(image: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Stretch the central 99 % of an image's values over 0..255; a constant image becomes 0."""
+def central_range(image: NDArray[np.generic]) -> tuple[float, float]:
+    """The limits of the central 99 % of an image's values."""
     low, high = np.percentile(image[::2, ::2].astype(np.float32), (0.5, 99.5))
+    return float(low), float(high)
+
+
+def stretch_to_uint8(
+    image: NDArray[np.generic], limits: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Stretch an image's values between ``limits`` over 0..255; a constant image becomes 0.
+
+    The limits are by default those of the central 99 % of its values.
+    """
+    low, high = limits or central_range(image)
     scaled = (image.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
