@@ -5,13 +5,19 @@ from __future__ import annotations
 import ast
 import configparser
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rgbt_track import __version__
+from rgbt_track import __version__, cli
+from rgbt_track.config.experiments import experiment_names
+from rgbt_track.config.image_fusion import load_image_experiment
+from rgbt_track.image_fusion.training.ablation import find_variants
+from rgbt_track.vot.paper_table import PAPER_TRACKERS
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -28,6 +34,39 @@ def test_every_path_in_a_document_exists(document: Path) -> None:
     missing = [path for path in named if not (ROOT / path).exists()]
     missing += [path for path in links if not (document.parent / path).exists()]
     assert not missing, f"{document.name} names what is not there"
+
+
+def options_of(name: str) -> set[str]:
+    """The options of a command: ``fuse``, ``vot table``."""
+    group, _, own = name.rpartition(" ")
+    target = {"": cli.Commands, "vot": cli.VotCommands}[group].lazy[own]
+    command = cli.LazyCommand(own, *target).load()
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+def test_the_commands_for_the_papers_tables_take_what_they_are_given() -> None:
+    text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    called = r"`(fuse|fuse-table|fuse-ablation|info|vot table) ([^`]+)`"
+    commands = re.findall(called, text)
+    assert len(commands) >= 8
+    for name, rest in commands:
+        words = shlex.split(rest)
+        assert {word for word in words if word.startswith("-")} <= options_of(name), (name, rest)
+        find_variants(None, [b for a, b in pairwise(words) if a == "--only"])
+    for setting in re.findall(r"--vary ([\w.]+=[\d.]+)", text):
+        load_image_experiment("lrrnet", [setting])
+    others = re.findall(r"`[^`]*(training\.distinct_pairs[^`]+)`", text)
+    assert others and all(load_image_experiment("lrrnet", shlex.split(given)) for given in others)
+
+
+def test_the_papers_systems_are_experiments() -> None:
+    text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| [^|]+ \| ((?:`\w+`(?:, )?)+) \|", text.partition("## Equations")[0], re.M
+    )
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {*PAPER_TRACKERS, "lrrtrack_r50", "lrrnet", "lrrnet_paper", "lrcfuse"} <= named
+    assert named <= {*experiment_names("tracking"), *experiment_names("image_fusion")}
 
 
 def defined(path: Path) -> Iterator[str]:
