@@ -59,6 +59,16 @@ def test_a_start_that_fails_says_what_the_command_said(load, tmp_path: Path) -> 
         load("start_time").run("lrrtrack_big", "fp32", "auto", "off", scene)
 
 
+def test_threads_are_compared_with_the_first_count(
+    load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load("thread_counts").main(["matching", "--counts", "1", "2", "--turns", "1"])
+    said, _, first, second = capsys.readouterr().out.splitlines()
+    assert said.startswith("matching, ms, medians of 1 turns; its own: ")
+    assert re.match(r"1 threads +\S+ +1\.00 +\S+ +1\.00$", first)
+    assert re.match(r"2 threads +\S+ +\d+\.\d\d +\S+ +\d+\.\d\d$", second)
+
+
 def test_the_parts_of_a_frame_make_up_the_frame(load, capsys: pytest.CaptureFixture[str]) -> None:
     load("frame_parts").main(
         ["matching", "--engine", "torch", "--precision", "fp32", "--turns", "1"]

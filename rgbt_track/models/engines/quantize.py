@@ -2,7 +2,8 @@
 
 Template graphs run once a target and stay as they are. In search graphs, what costs accuracy and
 little time stays in floating point: the fusion, whose soft thresholds compare small differences,
-and the heads, whose correlations have kernels that come from a template.
+the heads, whose correlations have kernels that come from a template, and the convolution that sees
+the pixels: it costs a thirtieth of a frame, and what it loses no later layer brings back.
 OpenVINO's graphs are quantized by NNCF, ONNX Runtime's (as QDQ) by its own tools, both with the
 inputs that a tracker gave the graphs.
 """
@@ -23,6 +24,7 @@ import numpy as np
 from rgbt_track.models.engines.graph_engine import Arrays, GraphRunner
 
 _KEPT = ("/fusion/", "rpn_head/")  # parts of the names of nodes that stay in floating point
+_CROPS = ("rgb", "tir", "crop")  # inputs of search graphs
 
 
 class RecordingRunner:
@@ -120,7 +122,25 @@ class _Reader:
 
 def kept_layers(model: Any) -> list[str]:
     """Names of the nodes of an ONNX model that stay in floating point."""
-    return [node.name for node in model.graph.node if any(part in node.name for part in _KEPT)]
+    first = _first_convolutions(model)
+    return [
+        node.name
+        for node in model.graph.node
+        if node.name in first or any(part in node.name for part in _KEPT)
+    ]
+
+
+def _first_convolutions(model: Any) -> set[str]:
+    """Names of the convolutions that see the crops' pixels, with no other one before them."""
+    seen, names = set(_CROPS), set[str]()
+    for node in model.graph.node:
+        if seen.isdisjoint(node.input):
+            continue
+        if node.op_type == "Conv":
+            names.add(node.name)
+        else:
+            seen.update(node.output)
+    return names
 
 
 def _prepared(model: bytes) -> Any:
