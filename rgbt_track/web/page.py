@@ -32,6 +32,7 @@ _CSS = """
 #pair img { width: 100% !important; height: auto !important; object-fit: contain;
   touch-action: none; cursor: crosshair;
   -webkit-user-drag: none; user-select: none; }
+#curves { overflow-x: auto; } #curves svg { min-width: 30rem; }
 #status { min-height: 1.6rem; } footer { display: none !important; }
 """
 
