@@ -62,7 +62,10 @@ class Search:
         self._host = torch.empty(2, 1, 3, sizes[1], sizes[1], pin_memory=pinned)
         self._pinned, self._graph = pinned, None
         self._crops = torch.empty(self._host.shape, device=device, dtype=dtype)
-        template = torch.rand(2, 1, 3, sizes[0], sizes[0], device=device, dtype=dtype) * 255
+        # The same for every variant, whose responses are compared.
+        generator = torch.Generator().manual_seed(0)
+        template = 255 * torch.rand(2, 1, 3, sizes[0], sizes[0], generator=generator)
+        template = template.to(device, dtype)
         box = torch.tensor([[0.0, 0.0, sizes[0] / 2, sizes[0] / 2]], device=device)
         with torch.inference_mode():
             levels = self._network.template_levels(_named(template), box)

@@ -73,12 +73,17 @@ def variants(config: Config, device: torch.device) -> list[Config]:
 
 
 def with_synthetic_source(config: Config, folder: Path) -> Config:
-    """The experiment with synthetic sequences, made in ``folder``, as its only source."""
+    """The experiment with synthetic sequences, made in ``folder``, as its only source.
+
+    What needs sources of another kind, objects to paste, is off.
+    """
     synthesize_sequences(folder / "scenes", count=4, frames=12)
     packed = folder / "scenes.lmdb"
     pack_lmdb(open_dataset("plain", folder / "scenes"), packed, config.training.store)
     source = SourceConfig(lmdb=str(packed))
-    training = dataclasses.replace(config.training, root=".", sources=(source,))
+    training = dataclasses.replace(
+        config.training, root=".", sources=(source,), paste_objects=0.0, distractors=0.0
+    )
     return dataclasses.replace(config, training=training)
 
 

@@ -7,9 +7,13 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
+from test_engines import TINY, lively_network, tiny_config
 
+from rgbt_track.config.tracker import load_experiment
+from rgbt_track.pairs.sources import pair_dataset
 from rgbt_track.synthetic.dataset import synthesize_sequences
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -46,6 +50,24 @@ def test_without_a_gpu_one_line_says_so(load, monkeypatch: pytest.MonkeyPatch) -
         load("gpu").main([])
 
 
+def test_what_runs_on_a_gpu_runs_on_the_cpu_without_graphs_and_pinned_memory(
+    load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu: ModuleType = load("gpu")
+    config, cpu = tiny_config(TINY), torch.device("cpu")
+    network = lively_network(config)
+    sizes = config.tracking.template_size, config.tracking.search_size
+    names = {gpu.EAGER: torch.float32, "bf16": torch.bfloat16}
+    variants = {name: gpu.Search(network, cpu, dtype, sizes) for name, dtype in names.items()}
+    crops = np.random.default_rng(0).integers(0, 256, (2, 1, 3, sizes[1], sizes[1]))
+    gpu.print_differences(variants, crops.astype(np.float32))
+    gpu.print_frames(network, config, cpu, turns=1)
+    said = capsys.readouterr().out.splitlines()
+    exact, rounded = (float(row.split()[-1]) for row in said[2:4])
+    assert exact == 0 < rounded < 0.1
+    assert sum("a further target costs" in row for row in said) == 3
+
+
 def test_the_cost_of_a_further_target(load, capsys: pytest.CaptureFixture[str]) -> None:
     load("many_targets").main(["matching", "--targets", "2", "--turns", "2"])
     rows = capsys.readouterr().out.splitlines()
@@ -78,3 +100,11 @@ def test_the_parts_of_a_frame_make_up_the_frame(load, capsys: pytest.CaptureFixt
     assert {"crops", "decision", "selection of a box", "the rest"} < set(times)
     whole = times.pop("a frame")
     assert whole > 0 and sum(times.values()) == pytest.approx(whole, abs=0.01)
+
+
+def test_every_shipped_tracker_can_be_trained_on_the_benchmarks_pairs(load, tmp_path: Path) -> None:
+    """Settings that need sources of another kind are off: a batch can be drawn."""
+    script = load("train_step")
+    for name in ("lrrtrack_small", "lrrtrack_lite"):
+        config = script.with_synthetic_source(load_experiment(name), tmp_path / name)
+        assert pair_dataset(config)[(0, 0)]
