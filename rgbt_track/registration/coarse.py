@@ -95,7 +95,8 @@ class _Search:
             products = products[: self._shifts[0], : self._shifts[1], 0]
             correlation = tiles.normalize(index, products, energy)
             total += cv2.dilate(correlation, np.ones((_SLACK, _SLACK), np.uint8))
-        return self._best(total / len(tiles.places), inside, matrix)
+        mean = np.asarray(total / len(tiles.places), np.float32)
+        return self._best(mean, inside, matrix)
 
     def _best(self, mean: Field, inside: Field, matrix: Matrix) -> list[Candidate]:
         size = self._tiles.size
