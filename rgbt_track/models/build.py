@@ -132,8 +132,9 @@ def _matching_head(model: ModelConfig, channels: Sequence[int]) -> Head:
 
 def _head(model: ModelConfig, head: Callable[..., Head], *fixed: Any) -> Head:
     """The head of these fixed arguments and of ``head_args``."""
-    heads = {model.head: functools.partial(head, *fixed)}
-    return _construct("head", model.head, heads, model.head_args)  # type: ignore[no-any-return]
+    heads: dict[str, Callable[..., Head]] = {model.head: functools.partial(head, *fixed)}
+    built: Head = _construct("head", model.head, heads, model.head_args)
+    return built
 
 
 def _one_square_anchor(model: ModelConfig) -> float:
