@@ -12,6 +12,8 @@ from rgbt_track.cli import main
 
 # Neither a test nor a process that one starts writes into the user's folders.
 os.environ["RGBT_TRACK_CACHE"] = "off"
+# Two processes run the tests (setup.cfg); threads of theirs that wait for each other would spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Run = Callable[..., tuple[int, str, str]]
 
