@@ -32,6 +32,7 @@ from rgbt_track.models.engines.graph_engine import Arrays, GraphEngine, graph_na
 from rgbt_track.models.engines.graphs import Graph, NetworkGraphs
 from rgbt_track.models.engines.interface import BranchResponse, Engine
 from rgbt_track.models.engines.onnx_graphs import onnx_model
+from rgbt_track.models.engines.openvino_import import import_openvino
 from rgbt_track.models.engines.quantize import RecordingRunner, quantize_onnx, quantize_openvino
 from rgbt_track.models.engines.torch_engine import TorchEngine
 from rgbt_track.models.inference import prepare_for_inference
@@ -187,7 +188,7 @@ def _write_onnx(
 def _write_openvino(
     folder: Path, models: Mapping[str, bytes], recorded: Mapping[str, Sequence[Arrays]]
 ) -> None:
-    import openvino
+    openvino = import_openvino()
 
     core = openvino.Core()
     for name, content in models.items():

@@ -9,6 +9,8 @@ import onnxruntime
 
 from rgbt_track.models.engines.graph_engine import Arrays
 
+onnxruntime.disable_telemetry_events()  # of the builds that send any
+
 
 class OnnxRuntimeRunner:
     """Runs graphs on the CPU in fp32.

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import openvino
-
 from rgbt_track.models.engines.graph_cache import GraphCache, digest_of
 from rgbt_track.models.engines.graph_engine import Arrays
+from rgbt_track.models.engines.openvino_import import import_openvino
+
+openvino = import_openvino()
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from rgbt_track.models.engines.graph_engine import Arrays, GraphRunner
+from rgbt_track.models.engines.openvino_import import import_nncf, import_openvino
 
 _KEPT = ("/fusion/", "rpn_head/")  # parts of the names of nodes that stay in floating point
 _CROPS = ("rgb", "tir", "crop")  # inputs of search graphs
@@ -60,9 +61,7 @@ class RecordingRunner:
 def quantize_openvino(model: bytes, inputs: Sequence[Arrays]) -> Any:
     """An ONNX model -> an OpenVINO model in int8, by NNCF."""
     with _quiet():
-        import nncf
-        import openvino
-
+        nncf, openvino = import_nncf(), import_openvino()
         proto = _prepared(model)
         # Layers get further names behind those of the ONNX nodes.
         patterns = [f"^{re.escape(name)}(/.*)?$" for name in kept_layers(proto)]
