@@ -7,6 +7,7 @@ editable install) has them beside it. Both are found by name, with no working di
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -77,6 +78,14 @@ def default_tracker() -> str:
     """The tracker that commands take by default: the trained small one where its weights ship."""
     trained = "lrrtrack_small"
     return trained if (WEIGHTS / f"{trained}.safetensors").is_file() else "matching"
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a package, which is not imported; ``None`` where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 EXTRA_OF = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,7 @@ from rgbt_track.config.parsing import to_mapping
 from rgbt_track.models.build import build_network
 from rgbt_track.models.engines.exported import is_export
 from rgbt_track.models.image_networks import shipped_networks
-from rgbt_track.resources import WEIGHTS, default_tracker
+from rgbt_track.resources import WEIGHTS, default_tracker, installed_version
 from rgbt_track.tracking.loading import check_own_classes, own_weights, read_config
 
 _PACKAGES = (
@@ -61,7 +60,7 @@ def info(
 def _print_installation() -> None:
     typer.echo(f"rgbt-track {__version__}, Python {platform.python_version()}, {platform.system()}")
     for package in _PACKAGES:
-        typer.echo(f"  {package} {_version(package)}")
+        typer.echo(f"  {package} {installed_version(package) or 'not installed'}")
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     typer.echo(
         f"devices: cpu ({torch.get_num_threads()} threads)" + "".join(f", {gpu}" for gpu in gpus)
@@ -72,13 +71,6 @@ def _print_installation() -> None:
         marks = [" (weights shipped)"] * shipped + [" (default)"] * (tracker == default_tracker())
         typer.echo(f"  {tracker}{''.join(marks)}")
     typer.echo("image networks with weights: " + ", ".join(shipped_networks()))
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _print_tracker(name: str) -> None:

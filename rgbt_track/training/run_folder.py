@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import pickle
 import platform
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from rgbt_track.config.parsing import from_mapping, to_mapping
 from rgbt_track.config.run_files import CHECKPOINTS, CONFIG, LAST, RECORD
 from rgbt_track.config.yaml_files import read_yaml
 from rgbt_track.io.files import write_text
+from rgbt_track.resources import installed_version
 
 _PACKAGES = ("torch", "torchvision", "lightning", "numpy", "opencv-python", "lmdb")
 
@@ -32,10 +31,6 @@ def write_record(out: Path, config: Any) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / CONFIG, yaml.safe_dump(to_mapping(config), sort_keys=False))
-    packages: dict[str, str | None] = dict.fromkeys(_PACKAGES)
-    for name in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            packages[name] = importlib.metadata.version(name)
     record = {
         "command": sys.argv,
         "seed": config.training.seed,
@@ -44,7 +39,7 @@ def write_record(out: Path, config: Any) -> None:
         "python": platform.python_version(),
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "packages": packages,
+        "packages": {name: installed_version(name) for name in _PACKAGES},
     }
     write_text(out / RECORD, json.dumps(record, indent=1) + "\n")
 

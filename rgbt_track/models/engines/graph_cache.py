@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rgbt_track.config.parsing import to_mapping
 from rgbt_track.config.tracker import Config
 from rgbt_track.io.files import atomic_path, file_sha256
+from rgbt_track.resources import installed_version
 
 VARIABLE = "RGBT_TRACK_CACHE"
 _OFF = ("off", "0", "no", "false")
@@ -70,7 +70,7 @@ class GraphCache:
             to_mapping(config.model),
             config.tracking.template_size,
             file_sha256(weights),
-            package_versions(_TRACING),
+            {package: installed_version(package) for package in _TRACING},
             _code_digest(),
         ]
         return cls(root / digest_of(parts))
@@ -106,17 +106,6 @@ def digest_of(parts: Any) -> str:
     """32 hexadecimal digits of what JSON can hold."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def package_versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """The versions of packages, none of which is imported; ``None`` for one that is missing."""
-    versions: dict[str, str | None] = {}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
 
 
 @functools.cache
