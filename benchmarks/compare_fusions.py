@@ -27,23 +27,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from compare_trackers import score_run
 
-from rgbt_track.config.experiments import find_experiment
-from rgbt_track.config.overrides import read_values
-from rgbt_track.config.parsing import from_mapping
-from rgbt_track.config.run_files import WEIGHTS
-from rgbt_track.config.tracker import Config
-from rgbt_track.evaluation.metrics import average_overlap
+from rgbt_track.config.run_files import CONFIG, WEIGHTS
+from rgbt_track.config.tracker import Config, load_config
 from rgbt_track.evaluation.runner import run_sequence
 from rgbt_track.evaluation.tuning.groups import Group, open_group, view_group
 from rgbt_track.evaluation.tuning.views import FrameCache
 from rgbt_track.io.files import write_text
-from rgbt_track.models.build import build_network
-from rgbt_track.models.checkpoint import load_weights
-from rgbt_track.models.engines.choice import choose_engine
 from rgbt_track.models.engines.create import create_engine
 from rgbt_track.models.inference import prepare_for_inference
-from rgbt_track.tracking.loading import own_weights
+from rgbt_track.tracking.loading import load_network, own_weights
 from rgbt_track.tracking.tracker import Tracker
 
 FUSIONS = ["mean", "concat", "rfn", "llrr_light", "llrr"]
@@ -59,7 +53,7 @@ def train(name: str, seed: int, weights: Path, arguments: argparse.Namespace) ->
     folder = Path(arguments.out) / f"{name.replace(':', '_').replace('=', '_')}_{seed}"
     if (folder / WEIGHTS).is_file():
         return folder
-    config = from_mapping(Config, read_values(find_experiment(arguments.tracker)), name)
+    config = load_config(arguments.tracker)
     fusion, *options = name.split(":")
     pairs = arguments.steps * config.training.batch * arguments.devices
     settings = [
@@ -86,10 +80,8 @@ def train(name: str, seed: int, weights: Path, arguments: argparse.Namespace) ->
 def tracker_of(config: Config, weights: Path, branches: tuple[str, ...], engine: str) -> Tracker:
     """The tracker with these branches alone."""
     config = replace(config, model=replace(config.model, branches=branches))
-    network = build_network(config.model, seed=0)
-    load_weights(network, weights)
-    engine = choose_engine(engine, "fp32", "cpu", is_learned=True)
-    return Tracker(create_engine(prepare_for_inference(network), config, "cpu", engine), config)
+    network = prepare_for_inference(load_network(config.name, config, weights))
+    return Tracker(create_engine(network, config, engine=engine), config)
 
 
 def score(tracker: Tracker, groups: Sequence[Group], way: str) -> Scores:
@@ -97,13 +89,10 @@ def score(tracker: Tracker, groups: Sequence[Group], way: str) -> Scores:
     overlaps: dict[str, list[float]] = {}
     for group in groups:
         for view in group.views:
-            truth = view.boxes.copy()
-            truth[0] = np.nan
-            labelled = np.isfinite(truth).all(1)
-            boxes = run_sequence(tracker, view).boxes
+            overlap = score_run(run_sequence(tracker, view), view.boxes).ao
             direction = "backward" if view.backward else "forward"
             key = f"{group.name} {direction} {way}"
-            overlaps.setdefault(key, []).append(average_overlap(boxes[labelled], truth[labelled]))
+            overlaps.setdefault(key, []).append(overlap)
     return {key: float(np.mean(values)) for key, values in overlaps.items()}
 
 
@@ -128,9 +117,8 @@ def print_table(results: dict[str, list[Scores]]) -> None:
         rows.append([name, *map(mean_and_spread, scores)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print(
-            "  ".join(f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def mean_and_spread(scores: Sequence[float]) -> str:
@@ -160,7 +148,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse(argv)
     torch.set_num_threads(arguments.threads)
-    config = from_mapping(Config, read_values(find_experiment(arguments.tracker)), "tracker")
+    config = load_config(arguments.tracker)
     file = arguments.weights or own_weights(config, arguments.tracker)
     if file is None:
         raise ValueError(f"{arguments.tracker} has no weights: give --weights")
@@ -176,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         results[name] = []
         for seed in arguments.seeds:
             folder = train(name, seed, weights, arguments)
-            trained = from_mapping(Config, read_values(folder / "config.yaml"), name)
+            trained = load_config(folder / CONFIG)
             scores = score_ways(trained, folder / WEIGHTS, groups, JOINED, arguments.engine)
             results[name].append(scores)
     print_table(results)
