@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,6 +17,8 @@ from rgbt_track.cli import main
 os.environ["RGBT_TRACK_CACHE"] = "off"
 # Two processes run the tests (setup.cfg); threads of theirs that wait for each other would spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -30,3 +35,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(left.value.code or 0), captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def load_benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """``load_benchmark("engines")`` -> the module of a script in ``benchmarks``."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module

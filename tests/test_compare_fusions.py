@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,13 +22,10 @@ from rgbt_track.config.tracker import Config
 from rgbt_track.models.build import build_network
 from rgbt_track.models.checkpoint import save_weights
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture
-def compare(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("compare_fusions")
+def compare(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("compare_fusions")
 
 
 @pytest.fixture

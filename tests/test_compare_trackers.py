@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,19 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+
+@pytest.fixture
+def compare(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("compare_trackers")
 
 
 @pytest.fixture
-def compare(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("compare_trackers")
-
-
-@pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("peer_trackers")
+def peers(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("peer_trackers")
 
 
 @pytest.fixture
